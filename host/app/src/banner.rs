@@ -1,0 +1,86 @@
+//! What is printed once the router listens: where, who can reach it, which machines, which signals, and a
+//! command to try.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+
+use herdwick_fleet::backend::Resident;
+use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
+use herdwick_plugin_host::{PluginSet, Source};
+
+/// The banner as text.
+pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &PluginSet) -> String {
+    let mut out = format!("herdwick {}\n", env!("CARGO_PKG_VERSION"));
+    line(&mut out, "listening", &format!("http://{listening}  ({})", reach(listening)));
+    let width = snapshot.backends().iter().map(|backend| backend.node.name.len()).max().unwrap_or(0);
+    for (index, backend) in snapshot.backends().iter().enumerate() {
+        let text = format!("{:<width$}  {}  {}", backend.node.name, backend.origin, state(backend));
+        line(&mut out, if index == 0 { "nodes" } else { "" }, &text);
+    }
+    let signals = plugins.status().into_iter().map(|plugin| match plugin.source {
+        Source::BuiltIn(_) => plugin.id.to_string(),
+        Source::File(path) => format!("{} (from {})", plugin.id, path.display()),
+    });
+    line(&mut out, "signals", &signals.collect::<Vec<_>>().join(", "));
+    let Some(model) = example(snapshot) else {
+        let next = "no node with a model answers yet; start Ollama there, or name nodes with --node http://HOST:11434";
+        line(&mut out, "next", next);
+        return out;
+    };
+    let body =
+        format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Why do sheep flock?"}}]}}"#);
+    line(&mut out, "try", &format!("curl -N http://{}/api/chat -d '{body}'", local(listening)));
+    out
+}
+
+fn line(out: &mut String, head: &str, text: &str) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(out, "  {head:<10} {text}");
+}
+
+/// Who can reach an address, in words.
+fn reach(listening: SocketAddr) -> &'static str {
+    if listening.ip().is_loopback() {
+        "only programs on this machine; --listen 0.0.0.0:11435 lets your network in"
+    } else if listening.ip().is_unspecified() {
+        "everybody who can reach any address of this machine"
+    } else {
+        "everybody who can reach this address"
+    }
+}
+
+/// An address that works on this machine: nobody can connect to a wildcard.
+fn local(listening: SocketAddr) -> SocketAddr {
+    let mut local = listening;
+    if listening.ip().is_unspecified() {
+        local.set_ip(match listening {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    local
+}
+
+fn state(backend: &Backend) -> String {
+    match &backend.reach {
+        Reach::Up => {
+            let models = backend.holdings.len();
+            let resident = backend.holdings.values().filter(|holding| is_resident(holding)).count();
+            format!("{models} {}, {resident} in memory", if models == 1 { "model" } else { "models" })
+        }
+        Reach::Unknown => "has not answered yet".to_owned(),
+        Reach::Down(why) => format!("does not answer: {why}"),
+    }
+}
+
+fn is_resident(holding: &Holding) -> bool {
+    holding.polled.as_ref().is_some_and(|polled| *polled.last() != Resident::No)
+}
+
+/// A model that somebody has, in memory if possible.
+fn example(snapshot: &Snapshot) -> Option<String> {
+    let up = snapshot.backends().iter().filter(|backend| backend.reach == Reach::Up);
+    let holdings: Vec<_> = up.flat_map(|backend| backend.holdings.values()).collect();
+    let hot = holdings.iter().find(|holding| is_resident(holding));
+    hot.or(holdings.first()).map(|holding| holding.model.listed_as.clone())
+}

@@ -1,0 +1,38 @@
+//! The command line: `herdwick` alone serves; everything else is a subcommand.
+
+mod serve;
+
+use clap::{Parser, Subcommand};
+
+use crate::assemble;
+use crate::failed::Failed;
+
+/// One smart endpoint in front of many machines that run local models.
+#[derive(Parser)]
+#[command(name = "herdwick", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Args,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve clients (the default).
+    Serve(serve::Args),
+    /// Run a simulated model server, for trying things out without a model.
+    Fakenode(fakenode::Cli),
+}
+
+impl Cli {
+    /// Runs the command to its end.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(args) => assemble::serve(args.settings()?),
+            Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
+                Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
+            }),
+        }
+    }
+}

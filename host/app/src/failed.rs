@@ -1,0 +1,54 @@
+//! An error as people need it: what happened, why, and what to do next.
+
+use std::fmt;
+use std::io::Write as _;
+
+/// What happened and what to do. The why is the error's source.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    what: String,
+    next: String,
+    why: Option<anyhow::Error>,
+}
+
+impl Failed {
+    /// Without a deeper cause: `what` says it all.
+    pub(crate) fn plainly(what: impl Into<String>, next: impl Into<String>) -> anyhow::Error {
+        Self { what: what.into(), next: next.into(), why: None }.into()
+    }
+
+    /// Because of `why`.
+    pub(crate) fn because(
+        why: impl Into<anyhow::Error>,
+        what: impl Into<String>,
+        next: impl Into<String>,
+    ) -> anyhow::Error {
+        Self { what: what.into(), next: next.into(), why: Some(why.into()) }.into()
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Failed {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.why.as_ref().map(AsRef::as_ref)
+    }
+}
+
+/// Prints an error to standard error: `error`, `cause` for each deeper one, `next`.
+pub(crate) fn print(error: &anyhow::Error) {
+    let mut text = format!("error: {error}\n");
+    for cause in error.chain().skip(1) {
+        text.push_str(&format!("cause: {cause}\n"));
+    }
+    let next = error.chain().find_map(|error| error.downcast_ref::<Failed>()).map(|failed| &failed.next);
+    if let Some(next) = next {
+        text.push_str(&format!("next:  {next}\n"));
+    }
+    // Without a standard error there is nobody to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}

@@ -1,0 +1,24 @@
+//! The `herdwick` binary: reads the command line, runs one command, says in three lines what went wrong.
+
+mod assemble;
+mod banner;
+mod cli;
+mod demo;
+mod failed;
+mod logs;
+mod shutdown;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match cli.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            failed::print(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

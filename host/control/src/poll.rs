@@ -1,0 +1,99 @@
+//! Polls one backend that has no agent: what it has in memory often, what it has on disk seldom. Never a call
+//! that could load a model.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::{Duration, Instant};
+
+use herdwick_fleet::{BackendId, Claim, Moment, Observation, Origin};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::ollama;
+use crate::probe::{self, ProbeError};
+
+/// How often a backend is polled.
+#[derive(Clone, Copy, Debug)]
+pub struct Polling {
+    /// Between two looks at what is in memory (`/api/ps`).
+    pub resident: Duration,
+    /// Between two looks at what is on disk and which version it is (`/api/tags`, `/api/version`).
+    pub models: Duration,
+    /// How long an answer may take. Ollama answers these at once, also while it loads.
+    pub patience: Duration,
+}
+
+impl Default for Polling {
+    fn default() -> Self {
+        Self {
+            resident: Duration::from_secs(2),
+            models: Duration::from_secs(10),
+            patience: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Polls for ever. Ends when nobody listens.
+pub(crate) async fn run(
+    backend: BackendId,
+    origin: Origin,
+    polling: Polling,
+    start: Instant,
+    tell: mpsc::Sender<Observation>,
+) {
+    let jitter = RandomState::new();
+    let mut listed: Option<Instant> = None;
+    for round in 0_u64.. {
+        let due = listed.is_none_or(|at| at.elapsed() >= polling.models);
+        let claims = look(&origin, due, polling.patience).await;
+        let failed = claims.iter().any(|claim| matches!(claim, Claim::Unreachable(_)));
+        if failed {
+            // Somebody who comes back may have other models: look at once.
+            listed = None;
+        } else if due {
+            listed = Some(Instant::now());
+        }
+        let at = Moment::on(start, Instant::now());
+        for claim in claims {
+            if tell.send(Observation { backend, at, claim }).await.is_err() {
+                return;
+            }
+        }
+        sleep(spread(polling.resident, jitter.hash_one(round))).await;
+    }
+}
+
+/// One look: what it says, or that it says nothing.
+async fn look(origin: &Origin, everything: bool, patience: Duration) -> Vec<Claim> {
+    match try_look(origin, everything, patience).await {
+        Ok(claims) => claims,
+        Err(error) => vec![Claim::Unreachable(error.to_string())],
+    }
+}
+
+async fn try_look(origin: &Origin, everything: bool, patience: Duration) -> Result<Vec<Claim>, ProbeError> {
+    let mut claims = Vec::new();
+    if everything {
+        claims.push(ollama::version(&probe::get(origin, "/api/version", patience).await?)?);
+        claims.push(ollama::models(&probe::get(origin, "/api/tags", patience).await?)?);
+    }
+    claims.push(ollama::resident(&probe::get(origin, "/api/ps", patience).await?)?);
+    Ok(claims)
+}
+
+/// ±20 %, so that a fleet's polls do not fall into step.
+fn spread(period: Duration, random: u64) -> Duration {
+    let share = (random % 4_001) as f64 / 10_000.0;
+    period.mul_f64(0.8 + share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_spread_by_a_fifth() {
+        let second = Duration::from_secs(1);
+        assert_eq!(spread(second, 0), Duration::from_millis(800));
+        assert_eq!(spread(second, 4_000), Duration::from_millis(1_200));
+    }
+}

@@ -1,0 +1,174 @@
+//! Sending the answer: token by token, or whole, or as broken as the verb wants it.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::bend::{Bend, Cut, WrongLength};
+use crate::dialect::{Answer, Dialect, Figures, RUNNER_DIED};
+use crate::http::{JSON, Next, Wire, chunk};
+use crate::question::Refusal;
+use crate::scheduler::Slot;
+
+/// An answer that is ready to be spoken: the slot is ours, the prompt is evaluated.
+pub(super) struct Speech<'a> {
+    pub(super) dialect: Dialect,
+    pub(super) answer: Answer<'a>,
+    pub(super) tokens: Vec<String>,
+    /// The client's limit made it shorter than it would be.
+    pub(super) cut_by_client: bool,
+    /// Between two tokens.
+    pub(super) pace: Duration,
+    pub(super) arrived: Instant,
+    pub(super) load: Duration,
+    pub(super) prompt: Duration,
+    pub(super) bend: &'a Bend,
+}
+
+/// What a client that trusts the bytes after an answer would take for its next one.
+const POISON: &[u8] =
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 18\r\n\r\n{\"poison\":\"extra\"}";
+
+impl Speech<'_> {
+    /// The slot is given back before the last bytes leave: whoever has read the answer finds it free.
+    pub(super) async fn deliver(&self, slot: Slot, stream: bool, wire: &mut Wire) -> io::Result<Next> {
+        let next = if let Some(wrong) = self.bend.wrong_length {
+            drop(slot);
+            self.wrong_length(wrong, stream, wire).await?
+        } else if self.bend.two_framings {
+            drop(slot);
+            self.two_framings(stream, wire).await?
+        } else if stream {
+            self.stream(slot, wire).await?
+        } else {
+            self.whole(slot, wire).await?
+        };
+        if let Some(bytes) = self.bend.extra {
+            let extra: Vec<u8> = POISON.iter().copied().cycle().take(bytes as usize).collect();
+            wire.raw(&extra).await?;
+        }
+        Ok(next)
+    }
+
+    async fn stream(&self, slot: Slot, wire: &mut Wire) -> io::Result<Next> {
+        wire.open(self.dialect.stream_type());
+        let first = Instant::now();
+        for (index, token) in (0..).zip(&self.tokens) {
+            // Deadlines instead of pauses: the pace stays true however long a write takes.
+            sleep_until(first + self.pace * index).await;
+            if let Some(cut) = self.bend.due(index) {
+                return self.cut_stream(cut, slot, index == 0, wire).await;
+            }
+            if index == 0 {
+                for frame in self.dialect.opening(&self.answer) {
+                    wire.frame(&frame).await?;
+                }
+            }
+            wire.frame(&self.dialect.token(&self.answer, token)).await?;
+        }
+        if let Some((_, cut)) = &self.bend.cut {
+            return self.cut_stream(cut, slot, self.tokens.is_empty(), wire).await;
+        }
+        drop(slot);
+        for frame in self.dialect.closing(&self.answer, &self.figures(first.elapsed())) {
+            wire.frame(&frame).await?;
+        }
+        wire.end().await
+    }
+
+    async fn cut_stream(
+        &self,
+        cut: &Cut,
+        slot: Slot,
+        nothing_sent: bool,
+        wire: &mut Wire,
+    ) -> io::Result<Next> {
+        drop(slot);
+        match cut {
+            Cut::Reset => return Ok(Next::Reset),
+            Cut::Fin => return Ok(Next::Close),
+            Cut::RunnerDies(message) if nothing_sent => {
+                return self.runner_died(message.as_deref(), wire).await;
+            }
+            Cut::RunnerDies(message) => {
+                let text = message.as_deref().unwrap_or(RUNNER_DIED);
+                if let Some(frame) = self.dialect.midway_error(&self.answer, text) {
+                    wire.frame(&frame).await?;
+                }
+            }
+            Cut::BadJson => wire.frame(self.dialect.broken()).await?,
+            Cut::End => {}
+        }
+        wire.end().await
+    }
+
+    async fn whole(&self, slot: Slot, wire: &mut Wire) -> io::Result<Next> {
+        let first = Instant::now();
+        let length = self.tokens.len() as u32;
+        let spoken = self.bend.cut.as_ref().map_or(length, |(after, _)| length.min(*after));
+        sleep_until(first + self.pace * spoken.saturating_sub(1)).await;
+        let body = self.text(first.elapsed());
+        drop(slot);
+        match self.bend.cut.as_ref().map(|(_, cut)| cut) {
+            None => wire.whole(200, JSON, &body).await,
+            Some(Cut::Reset) => Ok(Next::Reset),
+            Some(Cut::Fin | Cut::End) => Ok(Next::Close),
+            Some(Cut::RunnerDies(message)) => self.runner_died(message.as_deref(), wire).await,
+            Some(Cut::BadJson) => wire.whole(200, JSON, body.get(..body.len() / 2).unwrap_or_default()).await,
+        }
+    }
+
+    async fn runner_died(&self, message: Option<&str>, wire: &mut Wire) -> io::Result<Next> {
+        let text = message.unwrap_or(RUNNER_DIED);
+        super::refuse(self.dialect.family(), &Refusal::new(500, text), wire).await
+    }
+
+    async fn wrong_length(&self, wrong: WrongLength, stream: bool, wire: &mut Wire) -> io::Result<Next> {
+        let (kind, mut body) = self.rendered(stream);
+        let actual = wrong.actual.unwrap_or(body.len() as u64);
+        body.resize(actual as usize, b' ');
+        let declared = wrong.declared.unwrap_or(actual + 100).to_string();
+        let mut bytes = wire.head(200, &[("Content-Type", kind)], ("Content-Length", &declared));
+        bytes.extend(body);
+        wire.raw(&bytes).await?;
+        Ok(Next::Close)
+    }
+
+    async fn two_framings(&self, stream: bool, wire: &mut Wire) -> io::Result<Next> {
+        let (kind, body) = self.rendered(stream);
+        let length = body.len().to_string();
+        let headers = [("Content-Type", kind), ("Content-Length", &length)];
+        let mut bytes = wire.head(200, &headers, ("Transfer-Encoding", "chunked"));
+        bytes.extend(chunk(&body));
+        bytes.extend_from_slice(b"0\r\n\r\n");
+        wire.raw(&bytes).await?;
+        Ok(wire.next())
+    }
+
+    /// The complete body with its type, as fast as it can be made.
+    fn rendered(&self, stream: bool) -> (&'static str, Vec<u8>) {
+        if !stream {
+            return (JSON, self.text(Duration::ZERO));
+        }
+        let opening = self.dialect.opening(&self.answer);
+        let tokens = self.tokens.iter().map(|token| self.dialect.token(&self.answer, token));
+        let closing = self.dialect.closing(&self.answer, &self.figures(Duration::ZERO));
+        (self.dialect.stream_type(), opening.into_iter().chain(tokens).chain(closing).flatten().collect())
+    }
+
+    fn text(&self, eval: Duration) -> Vec<u8> {
+        self.dialect.whole(&self.answer, &self.tokens.concat(), &self.figures(eval))
+    }
+
+    fn figures(&self, eval: Duration) -> Figures {
+        Figures {
+            total: self.arrived.elapsed(),
+            load: self.load,
+            prompt: self.prompt,
+            eval,
+            eval_tokens: self.tokens.len() as u64,
+            cut: self.cut_by_client,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Which path is answered by whom, with gin's manners: plain-text 404 and 405, redirects for a slash too many.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::catalog::Missing;
+use crate::control;
+use crate::dialect::{Dialect, Family};
+use crate::embedding::{self, EmbeddingRoute};
+use crate::http::{Head, JSON, Next, TEXT, Wire};
+use crate::inference::{self, refuse};
+use crate::journal::ExchangeId;
+use crate::lenient;
+use crate::node::Node;
+use crate::origin;
+use crate::question::Refusal;
+use crate::script::Override;
+
+/// A complete request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) head: Head,
+    pub(crate) body: Vec<u8>,
+    pub(crate) exchange: ExchangeId,
+    pub(crate) arrived: Instant,
+    /// It came in on a loopback address.
+    pub(crate) loopback: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Route {
+    Alive,
+    Version,
+    Tags,
+    Ps,
+    Show,
+    OpenAiModels,
+    Speak(Dialect),
+    Embed(EmbeddingRoute),
+}
+
+/// Path, methods, route.
+const ROUTES: [(&str, &[&str], Route); 14] = [
+    ("/", &["GET", "HEAD"], Route::Alive),
+    ("/api/version", &["GET", "HEAD"], Route::Version),
+    ("/api/tags", &["GET", "HEAD"], Route::Tags),
+    ("/api/ps", &["GET"], Route::Ps),
+    ("/api/show", &["POST"], Route::Show),
+    ("/api/chat", &["POST"], Route::Speak(Dialect::Chat)),
+    ("/api/generate", &["POST"], Route::Speak(Dialect::Generate)),
+    ("/api/embed", &["POST"], Route::Embed(EmbeddingRoute::Embed)),
+    ("/api/embeddings", &["POST"], Route::Embed(EmbeddingRoute::Embeddings)),
+    ("/v1/chat/completions", &["POST"], Route::Speak(Dialect::OpenAiChat)),
+    ("/v1/completions", &["POST"], Route::Speak(Dialect::OpenAiCompletion)),
+    ("/v1/embeddings", &["POST"], Route::Embed(EmbeddingRoute::OpenAi)),
+    ("/v1/models", &["GET"], Route::OpenAiModels),
+    ("/v1/messages", &["POST"], Route::Speak(Dialect::Messages)),
+];
+
+/// Requests to the control port: not logged, not checked.
+pub(crate) fn is_control(head: &Head) -> bool {
+    head.path().starts_with("/_")
+}
+
+/// Requests that take a verb.
+pub(crate) fn is_inference(head: &Head) -> bool {
+    let here =
+        ROUTES.iter().find(|(path, methods, _)| *path == head.path() && methods.contains(&&*head.method));
+    matches!(here, Some((_, _, Route::Speak(_) | Route::Embed(_))))
+}
+
+pub(crate) async fn answer(node: &Arc<Node>, request: &Request, wire: &mut Wire) -> io::Result<Next> {
+    let (head, path) = (&request.head, request.head.path());
+    if origin::refuses(head, request.loopback) {
+        return wire.whole(403, "", b"").await;
+    }
+    if let Some(name) = path.strip_prefix("/v1/models/").filter(|name| !name.contains('/')) {
+        return openai_model(node, name, wire).await;
+    }
+    let Some((_, methods, route)) = ROUTES.iter().find(|(known, _, _)| *known == path) else {
+        return unknown(head, wire).await;
+    };
+    if !methods.contains(&&*head.method) {
+        let headers = [("Content-Type", TEXT), ("Allow", &methods.join(", "))];
+        return wire.whole_with(405, &headers, b"405 method not allowed").await;
+    }
+    match *route {
+        Route::Alive => wire.whole(200, "text/plain; charset=utf-8", b"Ollama is running").await,
+        Route::Version => json_answer(&json!({ "version": node.version }), wire).await,
+        Route::Tags => overridable(node.script.tags(), || node.catalog.tags(), wire).await,
+        Route::Ps => {
+            overridable(node.script.ps(), || node.catalog.ps(&node.scheduler.residents()), wire).await
+        }
+        Route::Show => show(node, &request.body, wire).await,
+        Route::OpenAiModels => json_answer(&node.catalog.openai_models(), wire).await,
+        Route::Speak(dialect) => inference::answer(node, dialect, request, wire).await,
+        Route::Embed(route) => embedding::answer(node, route, request, wire).await,
+    }
+}
+
+/// The control port is asked before anything of Ollama's, its Host check included.
+pub(crate) async fn control(node: &Arc<Node>, head: &Head, body: &[u8], wire: &mut Wire) -> io::Result<Next> {
+    control::answer(node, head, body, wire).await
+}
+
+async fn unknown(head: &Head, wire: &mut Wire) -> io::Result<Next> {
+    let trimmed = head.path().trim_end_matches('/');
+    if trimmed != head.path() && ROUTES.iter().any(|(known, _, _)| *known == trimmed) {
+        let status = if head.method == "GET" { 301 } else { 307 };
+        return wire.whole_with(status, &[("Location", trimmed)], b"").await;
+    }
+    wire.whole(404, TEXT, b"404 page not found").await
+}
+
+/// What a node verb put in the place of the truth, or the truth.
+async fn overridable(instead: Override, truth: impl FnOnce() -> Value, wire: &mut Wire) -> io::Result<Next> {
+    if instead.delay_ms > 0 {
+        tokio::time::sleep(Duration::from_millis(instead.delay_ms)).await;
+    }
+    json_answer(&if instead.body.is_null() { truth() } else { instead.body }, wire).await
+}
+
+async fn show(node: &Node, body: &[u8], wire: &mut Wire) -> io::Result<Next> {
+    match find_to_show(node, body) {
+        Ok(shown) => json_answer(&shown, wire).await,
+        Err(refusal) => refuse(Family::Native, &refusal, wire).await,
+    }
+}
+
+fn find_to_show(node: &Node, body: &[u8]) -> Result<Value, Refusal> {
+    if body.is_empty() {
+        return Err("missing request body".into());
+    }
+    let fields = lenient::object(body)?;
+    let (model, name) = (fields.text("model")?, fields.text("name")?);
+    let wanted = if model.is_empty() { name } else { model };
+    match node.catalog.find(wanted) {
+        Ok(model) => Ok(model.show()),
+        Err(_) if wanted.is_empty() => Err("model is required".into()),
+        Err(Missing::InvalidName) => Err("invalid model name".into()),
+        Err(Missing::Absent) => Err(Refusal::new(404, format!("model '{wanted}' not found"))),
+    }
+}
+
+async fn openai_model(node: &Node, name: &str, wire: &mut Wire) -> io::Result<Next> {
+    match node.catalog.find(name) {
+        Ok(model) => json_answer(&model.openai(), wire).await,
+        Err(_) => refuse(Family::OpenAi, &Refusal::new(404, format!("model '{name}' not found")), wire).await,
+    }
+}
+
+async fn json_answer(value: &Value, wire: &mut Wire) -> io::Result<Next> {
+    wire.whole(200, JSON, value.to_string().as_bytes()).await
+}

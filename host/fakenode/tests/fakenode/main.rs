@@ -1,0 +1,18 @@
+//! The tests of `fakenode`, one binary: real sockets, raw bytes, and events instead of sleeps.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "clippy exempts test functions only, and the helpers of a test binary are tests too"
+)]
+
+mod client;
+mod control;
+mod errors;
+mod foreign;
+mod framing;
+mod native;
+mod process;
+mod scheduling;
+mod verbs;

@@ -1,0 +1,188 @@
+//! A model server on a node: what kind it is, whether it answers, and which models it holds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::id::{BackendId, RowId};
+use crate::live::{BackendLive, HoldingLive};
+use crate::model::{Model, ModelName, Residency};
+use crate::moment::Moment;
+use crate::node::{Node, Origin};
+use crate::reading::Reading;
+
+/// Which API a backend speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackendKind {
+    /// Ollama's native API.
+    Ollama,
+}
+
+/// Whether a backend answers, as far as probes know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Not probed yet.
+    Unknown,
+    /// The last probe was answered.
+    Up,
+    /// The last probe failed; why, for people.
+    Down(Arc<str>),
+}
+
+/// One model server.
+#[derive(Clone, Debug)]
+pub struct Backend {
+    /// Who it is, everywhere.
+    pub id: BackendId,
+    /// Its row in the signals' matrix.
+    pub row: RowId,
+    /// The machine it runs on.
+    pub node: Arc<Node>,
+    /// Where it listens.
+    pub origin: Arc<Origin>,
+    /// Which API it speaks.
+    pub kind: BackendKind,
+    /// Whether it answers.
+    pub reach: Reach,
+    /// Its software's version as told, empty when unknown.
+    pub version: Arc<str>,
+    /// When it last answered a probe.
+    pub seen: Option<Moment>,
+    /// The models it holds.
+    pub holdings: BTreeMap<ModelName, Arc<Holding>>,
+    /// What must be true this instant.
+    pub live: Arc<BackendLive>,
+}
+
+impl Backend {
+    /// Why nobody should be sent here, if so.
+    pub fn unreachable(&self) -> Option<&str> {
+        match &self.reach {
+            Reach::Down(why) => Some(why),
+            Reach::Unknown => Some("it has not answered yet"),
+            Reach::Up if self.live.is_refused() => Some("it refused a connection just now"),
+            Reach::Up => None,
+        }
+    }
+}
+
+/// A model held by a backend.
+#[derive(Clone, Debug)]
+pub struct Holding {
+    /// The model's facts.
+    pub model: Arc<Model>,
+    /// Whether it is resident, as last polled.
+    pub polled: Option<Reading<Resident>>,
+    /// What must be true this instant.
+    pub live: Arc<HoldingLive>,
+}
+
+/// What `/api/ps` tells of one model, or that it lists it not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Resident {
+    /// Not listed.
+    No,
+    /// Listed.
+    Yes {
+        /// Bytes on the GPU.
+        vram_bytes: u64,
+        /// The context it was loaded with, in tokens; `None` from versions that do not tell.
+        context_tokens: Option<u32>,
+    },
+}
+
+/// How fast a model is read from disk before anything was learned: 1 GB/s, times 1.5, since an unknown
+/// machine should be tried by its ordinary cost and corrected by its first answers (`routing`: learning).
+pub const PRIOR_LOAD_BYTES_PER_S: f64 = 1.5e9;
+
+impl Holding {
+    /// How ready the model is, and, unless it is resident, the milliseconds that are left until it is.
+    /// `None` when the poll is stale and nothing of our own says more.
+    pub fn residency(&self, now: Moment) -> Option<(Residency, f64)> {
+        let load_ms = self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3;
+        let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
+        if let Some((Resident::Yes { .. }, _)) = polled {
+            return Some((Residency::Resident, 0.0));
+        }
+        if let Some(began) = self.live.load_began() {
+            let done = duration_ms(now.since(began));
+            return Some((Residency::Loading, (load_ms - done).max(0.0)));
+        }
+        match (polled, self.live.answered()) {
+            // An answer newer than the poll proves what the poll could not know yet.
+            (Some((_, taken)), Some(answered)) if answered >= taken => Some((Residency::Resident, 0.0)),
+            (Some(_), _) => Some((Residency::OnDisk, load_ms)),
+            (None, _) => None,
+        }
+    }
+
+    /// The figures of a resident model, while fresh.
+    pub fn resident(&self, now: Moment) -> Option<(u64, Option<u32>)> {
+        match self.polled.as_ref()?.at(now)? {
+            Resident::Yes { vram_bytes, context_tokens } => Some((*vram_bytes, *context_tokens)),
+            Resident::No => None,
+        }
+    }
+}
+
+fn duration_ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEEPS: Duration = Duration::from_secs(6);
+
+    fn holding(polled: Option<Resident>) -> Holding {
+        let name = ModelName::parse("m").expect("a valid name");
+        let model = Model {
+            name,
+            listed_as: "m:latest".into(),
+            digest: String::new(),
+            bytes: 3_000_000_000,
+            modified_at: String::new(),
+            format: String::new(),
+            family: String::new(),
+            parameter_size: String::new(),
+            quantization: String::new(),
+        };
+        Holding {
+            model: Arc::new(model),
+            polled: polled.map(|resident| Reading::new(resident, Moment(1_000), KEEPS)),
+            live: Arc::new(HoldingLive::new(1)),
+        }
+    }
+
+    #[test]
+    fn a_poll_tells_hot_from_cold() {
+        let hot = holding(Some(Resident::Yes { vram_bytes: 1, context_tokens: None }));
+        assert_eq!(hot.residency(Moment(1_000)), Some((Residency::Resident, 0.0)));
+        let cold = holding(Some(Resident::No));
+        assert_eq!(cold.residency(Moment(1_000)), Some((Residency::OnDisk, 2_000.0)));
+    }
+
+    #[test]
+    fn a_stale_poll_tells_nothing() {
+        assert_eq!(holding(Some(Resident::No)).residency(Moment(7_001)), None);
+        assert_eq!(holding(None).residency(Moment(0)), None);
+    }
+
+    #[test]
+    fn our_own_load_is_seen_before_any_poll_and_runs_down() {
+        let cold = holding(Some(Resident::No));
+        cold.live.credit_load(Moment(1_000));
+        assert_eq!(cold.residency(Moment(1_500)), Some((Residency::Loading, 1_500.0)));
+        assert_eq!(cold.residency(Moment(5_000)), Some((Residency::Loading, 0.0)));
+        cold.live.credit_answer(Moment(5_000));
+        assert_eq!(cold.residency(Moment(5_000)), Some((Residency::Resident, 0.0)));
+    }
+
+    #[test]
+    fn an_older_answer_does_not_outrank_a_newer_poll() {
+        let evicted = holding(Some(Resident::No));
+        evicted.live.credit_answer(Moment(500));
+        assert_eq!(evicted.residency(Moment(1_000)), Some((Residency::OnDisk, 2_000.0)));
+    }
+}

@@ -1,0 +1,240 @@
+//! The readings a signal may ask for, by name, and the matrix that carries them: one row per candidate.
+//!
+//! Names are strings in the contract, so that a new reading never changes the interface. Unknown is NaN.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::backend::Holding;
+use crate::candidate::Candidate;
+use crate::model::Residency;
+use crate::moment::Moment;
+use crate::profile::Profile;
+use crate::snapshot::Snapshot;
+
+macro_rules! columns {
+    ($($name:literal $variant:ident $doc:literal,)*) => {
+        /// A named reading. Its unit is its name's suffix.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Column {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Column {
+            /// Every column, in the order of the table in the plugin author's guide.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The name that plugins use.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+columns! {
+    "req.prompt-tokens" PromptTokens "Estimated length of the prompt.",
+    "req.expected-tokens" ExpectedTokens "Expected length of the answer.",
+    "req.context-tokens" ContextTokens "Context the request needs, upper estimate.",
+    "req.context-min-tokens" ContextMinTokens "Context the request needs, lower estimate.",
+    "req.streaming-flag" Streaming "1 when the client wants a stream.",
+    "req.attempt-count" Attempts "Earlier tries of this request.",
+    "req.modality-level" Modality "0 text, 1 embedding, 2 vision, 3 image, 4 speech.",
+    "time.hour-of-week-count" HourOfWeek "0 to 167, from Monday 0:00, local time of the router.",
+    "model.state-level" ModelState "1 on disk, 2 in the page cache, 3 loading, 4 resident.",
+    "model.load-ms" ModelLoad "Predicted load time; the rest of it while loading.",
+    "model.bytes" ModelBytes "Size on disk.",
+    "model.vram-bytes" ModelVram "Bytes of it on the GPU.",
+    "model.kv-bytes-per-token" ModelKv "Cache bytes per token of context.",
+    "model.resident-context-tokens" ResidentContext "The context it is loaded with.",
+    "model.max-context-tokens" MaxContext "The longest context the model allows.",
+    "model.last-used-ms" LastUsed "Time since its last request here.",
+    "model.copy-elsewhere-flag" CopyElsewhere "1 when another reachable backend has it resident or loading.",
+    "model.worth-ms" Worth "What its residency here saved lately.",
+    "mem.total-bytes" MemTotal "Memory that models can use.",
+    "mem.free-bytes" MemFree "Of it, free.",
+    "mem.evictable-bytes" MemEvictable "Of it, held by idle models.",
+    "mem.evict-regret-ms" EvictRegret "Predicted cost of what must be evicted.",
+    "mem.system-total-bytes" MemSystem "GPU and system memory together.",
+    "mem.pressure-level" MemPressure "0 none to 3 critical.",
+    "slots.total-count" SlotsTotal "Requests the model takes here at once.",
+    "slots.free-count" SlotsFree "Of them, free.",
+    "queue.waiting-ms" QueueWaiting "Predicted service time of work that waits here and has not begun.",
+    "wait.first-free-ms" FirstFree "Predicted time until a slot frees.",
+    "wait.bias-ms" WaitBias "Observed minus predicted wait, averaged.",
+    "work.same-count" SameCount "Requests of this model that run here.",
+    "work.other-count" OtherCount "Requests of other models that run here.",
+    "work.rest-ms" WorkRest "Predicted rest of what runs here.",
+    "work.same-util-ratio" SameUtil "Mean number of streams of this model here, last minute.",
+    "work.other-util-ratio" OtherUtil "Mean number of streams of other models here, last minute.",
+    "load.drain-ms" LoadDrain "Time until busy victims and another load here are out of the way.",
+    "rate.prefill-per-s" Prefill "Learned prompt tokens per second.",
+    "rate.decode-per-s" Decode "Learned answer tokens per second, alone.",
+    "rate.samples-count" RateSamples "Answers behind the rates.",
+    "rate.load-bytes-per-s" LoadRate "Learned load rate.",
+    "rate.best-other-decode-per-s" BestOtherDecode "The fastest other candidate's decode rate.",
+    "node.availability-ratio" Availability "Learned share of this hour in which the machine is ours.",
+    "node.trend-ratio" Trend "-1 getting busier to 1 getting freer.",
+    "node.thermal-level" Thermal "0 nominal to 3 critical.",
+    "node.throttled-flag" Throttled "1 when the hardware slows itself down.",
+    "node.battery-flag" Battery "1 on battery.",
+    "node.meeting-flag" Meeting "1 while its owner is in a meeting.",
+    "node.cpu-busy-ratio" CpuBusy "0 to 1.",
+    "node.bandwidth-bytes-per-s" Bandwidth "Memory bandwidth.",
+    "err.rate-5m-ratio" ErrorRate "Share of failures, last five minutes.",
+    "err.consecutive-count" ErrorRow "Failures in a row.",
+    "net.rtt-ms" Rtt "Round trip to the machine.",
+    "seen.age-ms" SeenAge "Time since it last answered a probe.",
+    "prefix.cached-tokens" CachedTokens "Prompt tokens that its cache is predicted to hold.",
+    "session.here-flag" SessionHere "1 when this session's last request went here.",
+}
+
+impl Column {
+    /// The column with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|column| column.name() == name)
+    }
+}
+
+impl fmt::Display for Column {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// Readings of all candidates: row-major, one row per candidate, the columns as given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    columns: Arc<[Column]>,
+    slots: Vec<f64>,
+    values: Vec<f64>,
+}
+
+/// What concerns all candidates of one request together.
+struct Shared<'a> {
+    profile: &'a Profile,
+    now: Moment,
+    /// Holders, candidate or not, that have the model resident or loading.
+    copies: usize,
+}
+
+impl Matrix {
+    /// A matrix of given numbers: for tests and for replaying a recorded decision. `values` holds one row after
+    /// the other; a row that is short is filled up with NaN, what is too much is cut off.
+    pub fn new(columns: &[Column], slots: Vec<f64>, mut values: Vec<f64>) -> Self {
+        values.resize(columns.len() * slots.len(), f64::NAN);
+        Self { columns: columns.into(), slots, values }
+    }
+
+    /// Asks the picture of the fleet for the readings of each candidate.
+    pub fn fill(
+        columns: Arc<[Column]>,
+        candidates: &[Candidate],
+        profile: &Profile,
+        snapshot: &Snapshot,
+        now: Moment,
+    ) -> Self {
+        let is_copy = |holding: &Holding| {
+            matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
+        };
+        let copies = snapshot
+            .holders(&profile.model)
+            .filter(|(backend, holding)| backend.unreachable().is_none() && is_copy(holding))
+            .count();
+        let shared = Shared { profile, now, copies };
+        let mut values = Vec::with_capacity(columns.len() * candidates.len());
+        for candidate in candidates {
+            values.extend(columns.iter().map(|column| read(*column, candidate, &shared)));
+        }
+        let slots = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
+        Self { columns, slots, values }
+    }
+
+    /// Number of candidates.
+    pub fn rows(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The columns, in order.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Each row's identity and its values.
+    pub fn iter(&self) -> impl Iterator<Item = (f64, &[f64])> {
+        let width = self.columns.len();
+        self.slots.iter().enumerate().map(move |(row, slot)| {
+            (*slot, self.values.get(row * width..(row + 1) * width).unwrap_or_default())
+        })
+    }
+}
+
+/// One reading of one candidate, NaN when it is not known.
+fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
+    const UNKNOWN: f64 = f64::NAN;
+    let Candidate { backend, holding } = candidate;
+    let residency = || holding.residency(shared.now);
+    let slots = &holding.live.slots;
+    match column {
+        Column::PromptTokens => shared.profile.prompt_tokens,
+        Column::ExpectedTokens => shared.profile.expected_tokens,
+        Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
+        Column::Attempts => f64::from(shared.profile.attempts),
+        Column::ModelState => residency().map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
+        Column::ModelLoad => residency().map_or(UNKNOWN, |(_, rest)| rest),
+        Column::ModelBytes => holding.model.bytes as f64,
+        Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |(vram, _)| vram as f64),
+        Column::ResidentContext => {
+            holding.resident(shared.now).and_then(|(_, context)| context).map_or(UNKNOWN, f64::from)
+        }
+        Column::CopyElsewhere => {
+            let here = matches!(residency(), Some((Residency::Resident | Residency::Loading, _)));
+            f64::from(u8::from(shared.copies > usize::from(here)))
+        }
+        Column::LastUsed => {
+            holding.live.answered().map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3)
+        }
+        Column::SlotsTotal => f64::from(slots.total()),
+        Column::SlotsFree => f64::from(slots.free()),
+        // Requests wait in the router, bound to no backend, so none waits at one.
+        Column::QueueWaiting => 0.0,
+        Column::FirstFree if slots.free() > 0 => 0.0,
+        Column::SameCount => f64::from(slots.busy()),
+        Column::OtherCount => {
+            let all: u32 = backend.holdings.values().map(|other| other.live.slots.busy()).sum();
+            f64::from(all.saturating_sub(slots.busy()))
+        }
+        Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
+        // Named in the contract, known only with agents and learning.
+        _ => UNKNOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_follow_the_grammar() {
+        for column in Column::ALL {
+            let name = column.name();
+            assert_eq!(Column::from_name(name), Some(*column), "{name} stands twice");
+            let (group, rest) = name.split_once('.').expect("a group and a reading");
+            assert!(!group.is_empty() && rest.contains('-'), "{name}");
+            let unit = rest.rsplit('-').next();
+            let units = ["ms", "bytes", "tokens", "token", "s", "ratio", "flag", "level", "count"];
+            assert!(unit.is_some_and(|unit| units.contains(&unit)), "{name} has no unit");
+        }
+    }
+
+    #[test]
+    fn a_matrix_is_always_whole() {
+        let matrix = Matrix::new(&[Column::SlotsFree, Column::ModelState], vec![3.0, 4.0], vec![1.0]);
+        let rows: Vec<_> = matrix.iter().collect();
+        assert_eq!(rows.len(), 2);
+        assert!(rows.iter().all(|(_, values)| values.len() == 2));
+        assert!(rows[1].1[0].is_nan());
+    }
+}

@@ -1,0 +1,45 @@
+//! The pure core of the router: its vocabulary, what is known of the fleet, and how a candidate is chosen.
+//!
+//! No async, no I/O, no clock, no randomness and no serialisation live here: time, ids and readings come in as
+//! arguments, so that every decision can be tested in microseconds and replayed later from its inputs.
+//!
+//! Reading order: [`id`] and [`model`] name things, [`backend`] and [`fleet`] hold what is known,
+//! [`snapshot`] freezes it, [`candidate`] says who can serve, [`column`] turns that into numbers for the
+//! signals, [`cost`] folds their answers, [`decision`] ranks and explains.
+
+pub mod backend;
+pub mod candidate;
+pub mod column;
+pub mod cost;
+pub mod decision;
+pub mod event;
+pub mod fleet;
+pub mod id;
+pub mod live;
+pub mod model;
+pub mod moment;
+pub mod nearest;
+pub mod node;
+pub mod observation;
+pub mod policy;
+pub mod profile;
+pub mod reading;
+pub mod slots;
+pub mod snapshot;
+
+pub use backend::{Backend, BackendKind, Holding, Reach};
+pub use candidate::{Candidate, Eliminated, Elimination, Field};
+pub use column::{Column, Matrix};
+pub use decision::{Decision, decide};
+pub use event::Event;
+pub use fleet::Fleet;
+pub use id::{BackendId, Generation, NodeId, PluginId, RequestId, RowId};
+pub use model::{Model, ModelName, ModelNameError, Residency};
+pub use moment::Moment;
+pub use node::{Node, Origin, OriginError};
+pub use observation::{Claim, ModelClaim, Observation, ResidentClaim};
+pub use policy::{Answer, LivePolicy, Sheet, SignalPolicy, Words};
+pub use profile::Profile;
+pub use reading::Reading;
+pub use slots::{SlotGuard, Slots};
+pub use snapshot::Snapshot;

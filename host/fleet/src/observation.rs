@@ -1,0 +1,44 @@
+//! What one probe of a backend, after validation, claims. Every way of learning about a backend ends here, so
+//! that the fleet changes by one path.
+
+use crate::id::BackendId;
+use crate::model::{Model, ModelName};
+use crate::moment::Moment;
+
+/// One validated claim about one backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// Whom it is about.
+    pub backend: BackendId,
+    /// When the answer arrived here.
+    pub at: Moment,
+    /// What it says.
+    pub claim: Claim,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Claim {
+    /// It answers, with this software version.
+    Version(String),
+    /// Every model it has on disk (`/api/tags`).
+    Models(Vec<ModelClaim>),
+    /// Every model it has in memory (`/api/ps`).
+    Resident(Vec<ResidentClaim>),
+    /// It does not answer; why, for people.
+    Unreachable(String),
+}
+
+/// A model that a backend lists.
+pub type ModelClaim = Model;
+
+/// A model that a backend has in memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResidentClaim {
+    /// Which.
+    pub name: ModelName,
+    /// Bytes on the GPU.
+    pub vram_bytes: u64,
+    /// The context it was loaded with, in tokens.
+    pub context_tokens: Option<u32>,
+}

@@ -1,0 +1,44 @@
+//! What a guest may take, in one place. Every number has its reason; `plugins/README.md` prints the same table.
+
+/// Bytes of a plugin file. A Python guest is 18 MB; nothing sensible is larger.
+pub const FILE_BYTES: usize = 32 << 20;
+/// Bytes of memory of one instance. The signals that we ship use under 1 MiB.
+pub const MEMORY_BYTES: usize = 16 << 20;
+/// Elements of all of a guest's function tables.
+pub const TABLE_ELEMENTS: usize = 20_000;
+/// Core instances, memories and tables inside one component instance.
+pub const CORE_ITEMS: usize = 16;
+/// Native stack of a guest in bytes: wasmtime's own default, named so that a change there changes nothing here.
+pub const STACK_BYTES: usize = 512 << 10;
+/// Columns that one signal may ask for.
+pub const COLUMNS: usize = 64;
+/// Words that one signal may ask for.
+pub const WORDS: usize = 8;
+/// Bytes of a plugin's name.
+pub const NAME_BYTES: usize = 64;
+/// Bytes of a guest's error text that we keep.
+pub const ERROR_BYTES: usize = 1 << 10;
+/// Bytes of one log line of a guest.
+pub const LOG_LINE_BYTES: usize = 256;
+/// Log lines of one guest per call; the rest are counted and dropped.
+pub const LOG_LINES_PER_CALL: u32 = 10;
+/// Largest cost in milliseconds, either way. Ten minutes outweigh anything real and still add up sanely.
+pub const COST_MS: f64 = 600_000.0;
+/// Lanes of a set: one for the data thread and one spare while the other is being mended.
+pub const LANES: usize = 2;
+
+/// What one kind of call may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Milliseconds of wall time, counted in ticks of the engine's 1 ms epoch.
+    pub ms: u64,
+    /// Bytes that an answer may make the host allocate.
+    pub answer_bytes: usize,
+}
+
+/// `cost` and `cost-for`: on the path of a request.
+pub const COST: Budget = Budget { ms: 5, answer_bytes: 64 << 10 };
+/// `describe`.
+pub const DESCRIBE: Budget = Budget { ms: 100, answer_bytes: 256 << 10 };
+/// `configure`.
+pub const CONFIGURE: Budget = Budget { ms: 250, answer_bytes: 64 << 10 };

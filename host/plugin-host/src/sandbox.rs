@@ -1,0 +1,80 @@
+//! What a guest can reach: its own memory and a log. No clock, no file, no socket, no randomness.
+
+use herdwick_fleet::PluginId;
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use crate::bindings::herdwick::plugin::{log, types};
+use crate::limits;
+
+/// The host side of one instance.
+pub(crate) struct Sandbox {
+    pub(crate) limits: StoreLimits,
+    /// Whose log lines these are; unknown until it has described itself.
+    pub(crate) plugin: Option<PluginId>,
+    lines_left: u32,
+    dropped: u64,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Self {
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(limits::MEMORY_BYTES)
+            .table_elements(limits::TABLE_ELEMENTS)
+            .instances(limits::CORE_ITEMS)
+            .memories(limits::CORE_ITEMS)
+            .tables(limits::CORE_ITEMS)
+            // A guest that aborts by itself after a failed growth says nothing of the cause; the trap does.
+            .trap_on_grow_failure(true)
+            .build();
+        Self { limits, plugin: None, lines_left: 0, dropped: 0 }
+    }
+
+    /// Gives the coming call its log lines. Fuel bounds one line, so the host counts them.
+    pub(crate) fn begin_call(&mut self) {
+        self.lines_left = limits::LOG_LINES_PER_CALL;
+    }
+}
+
+impl log::Host for Sandbox {
+    fn write(&mut self, at: log::Level, text: String) {
+        let Some(left) = self.lines_left.checked_sub(1) else {
+            self.dropped += 1;
+            return;
+        };
+        self.lines_left = left;
+        let plugin = self.plugin.as_ref().map_or("(loading)", PluginId::as_str);
+        let line: String = printable(&text, limits::LOG_LINE_BYTES);
+        match at {
+            log::Level::Debug => tracing::debug!(plugin, "{line}"),
+            log::Level::Info => tracing::info!(plugin, "{line}"),
+            log::Level::Warn => tracing::warn!(plugin, "{line}"),
+            log::Level::Error => tracing::error!(plugin, "{line}"),
+        }
+    }
+}
+
+impl types::Host for Sandbox {}
+
+/// A guest's text, cut and without control characters: it goes to terminals and pages.
+pub(crate) fn printable(text: &str, bytes: usize) -> String {
+    let mut cut = String::new();
+    for character in text.chars().flat_map(char::escape_debug) {
+        if cut.len() + character.len_utf8() > bytes {
+            cut.push('…');
+            break;
+        }
+        cut.push(character);
+    }
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guests_text_cannot_write_on_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\n", 100), "a\\u{1b}[2Jb\\n");
+        assert_eq!(printable("abcdef", 3), "abc…");
+    }
+}

@@ -1,0 +1,132 @@
+//! Deciding and waiting: a request leaves here with a slot, or with the reason why it gets none.
+//!
+//! A request waits in the router, bound to no backend, and is decided anew whenever something changes. Per
+//! model, those that wait stand in line and only the first looks for a slot, so that a freed slot wakes one
+//! request per model and not all of them.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use herdwick_fleet::candidate::Lack;
+use herdwick_fleet::{Field, ModelName, Profile, Reach, RowId, Snapshot, decide};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::rescue::Problem;
+use crate::router::Router;
+use crate::ticket::Ticket;
+
+/// Those that wait.
+#[derive(Default)]
+pub(crate) struct Line {
+    freed: Arc<Notify>,
+    models: Mutex<HashMap<ModelName, Arc<ModelLine>>>,
+}
+
+/// The line of one model.
+struct ModelLine {
+    /// One permit: the right to look for a slot. tokio hands it on in order of arrival.
+    turn: Semaphore,
+    /// Permits stand for places in the line.
+    places: Semaphore,
+}
+
+/// Finds a slot for the request on a backend that is not in `tried`, waiting for one if need be.
+pub(crate) async fn admit(
+    router: &Router,
+    profile: &Profile,
+    written: &str,
+    tried: &[RowId],
+) -> Result<Ticket, Problem> {
+    let line = router.line.of(&profile.model, router.limits.waiting);
+    let deadline = Instant::now() + router.limits.wait;
+    let timed_out =
+        || Problem::QueueTimeout { name: written.to_owned(), seconds: router.limits.wait.as_secs() };
+    let Ok(_place) = line.places.try_acquire() else {
+        return Err(Problem::QueueFull { name: written.to_owned(), waiting: router.limits.waiting });
+    };
+    // The semaphores are never closed, so the only error is the deadline.
+    let _turn = timeout_at(deadline, line.turn.acquire()).await.map_err(|_| timed_out())?;
+    let mut published = router.published();
+    loop {
+        let mut freed = pin!(router.line.freed.notified());
+        // From here on a freed slot is noticed, also one that frees before the first await.
+        freed.as_mut().enable();
+        published.mark_unchanged();
+        if let Some(ticket) = try_now(router, profile, written, tried)? {
+            return Ok(ticket);
+        }
+        let change = async {
+            tokio::select! {
+                () = freed => {}
+                // An error means that the router is going down; the slots that free until then still count.
+                Ok(()) = published.changed() => {}
+            }
+        };
+        timeout_at(deadline, change).await.map_err(|_| timed_out())?;
+    }
+}
+
+/// Decides once. `None` = everybody who could is full.
+fn try_now(
+    router: &Router,
+    profile: &Profile,
+    written: &str,
+    tried: &[RowId],
+) -> Result<Option<Ticket>, Problem> {
+    let snapshot = router.snapshot();
+    let field = Field::survey(profile, &snapshot, tried);
+    if field.candidates.is_empty() {
+        return match field.lack() {
+            Lack::Busy => Ok(None),
+            _ => Err(lacking(&field, &snapshot, profile, written)),
+        };
+    }
+    let policy = router.policy().pin();
+    let decision = decide(profile, &snapshot, field, &*policy, router.now());
+    Ok(Ticket::take(decision, router, &router.line.freed))
+}
+
+/// What to tell somebody whose model nobody can serve.
+fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str) -> Problem {
+    let name = written.to_owned();
+    let reasons: Vec<_> = field.eliminated.iter().map(|out| format!("{} {}", out.node, out.why)).collect();
+    match field.lack() {
+        Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
+        Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
+        _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {
+            Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+        }
+        _ => {
+            let silent = snapshot.backends().iter().map(|backend| {
+                let why = backend.unreachable().unwrap_or("it has no such model");
+                format!("{} ({}): {why}", backend.node.name, backend.origin)
+            });
+            Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") }
+        }
+    }
+}
+
+fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
+    let distance = |name: &ModelName| herdwick_fleet::nearest::distance(wanted.as_str(), name.as_str());
+    let near = snapshot.models().into_iter().map(|name| (distance(name), name)).min()?;
+    (near.0 <= wanted.as_str().len() / 2).then(|| near.1.clone())
+}
+
+impl Line {
+    fn of(&self, model: &ModelName, places: usize) -> Arc<ModelLine> {
+        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = models.get(model) {
+            return Arc::clone(line);
+        }
+        // Clients can name models without end; a line that nobody stands in is not worth its memory.
+        const KEPT: usize = 1_024;
+        if models.len() >= KEPT {
+            models.retain(|_, line| Arc::strong_count(line) > 1);
+        }
+        let line = Arc::new(ModelLine { turn: Semaphore::new(1), places: Semaphore::new(places) });
+        models.insert(model.clone(), Arc::clone(&line));
+        line
+    }
+}

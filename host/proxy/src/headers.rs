@@ -1,0 +1,118 @@
+//! Header rules: what goes to a backend is allow-listed, what comes back loses what belongs to one hop, and
+//! what we say ourselves is printable.
+
+use herdwick_fleet::RequestId;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Which node answered.
+pub(crate) const NODE: HeaderName = HeaderName::from_static("x-herdwick-node");
+/// Why that one, in words.
+pub(crate) const WHY: HeaderName = HeaderName::from_static("x-herdwick-why");
+/// The model that really ran.
+pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-herdwick-model");
+/// How many nodes were asked.
+pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-herdwick-attempts");
+/// A stable word for a program, beside the text for people.
+pub(crate) const ERROR_CODE: HeaderName = HeaderName::from_static("x-herdwick-error");
+/// The request's id.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// What of a client's headers a backend sees. Credentials, cookies, origins and anything that frames the
+/// message stay here: we frame it ourselves.
+const TO_BACKEND: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, TRACEPARENT];
+
+/// Headers that concern one hop (RFC 9110 §7.6.1), and the length, which hyper writes anew.
+const ONE_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// The headers of the request to a backend.
+pub(crate) fn to_backend(from: &HeaderMap, host: HeaderValue, id: RequestId) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 2);
+    headers.insert(header::HOST, host);
+    for name in TO_BACKEND {
+        if let Some(value) = from.get(&name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    // curl sends a form type with -d; Ollama reads JSON whatever the type says, other backends do not.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(REQUEST_ID, text(&id.to_string()));
+    headers
+}
+
+/// Takes out of a backend's answer what belongs to the hop between it and us.
+pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in ONE_HOP.into_iter().chain(named) {
+        headers.remove(name);
+    }
+}
+
+/// A text as a header value: what a header cannot carry becomes `?`.
+pub(crate) fn text(text: &str) -> HeaderValue {
+    let printable: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
+    HeaderValue::from_str(&printable).unwrap_or(HeaderValue::from_static("?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_sees_only_what_is_listed() {
+        let mut from = HeaderMap::new();
+        for (name, value) in [
+            ("accept", "application/x-ndjson"),
+            ("authorization", "Bearer secret"),
+            ("cookie", "secret"),
+            ("origin", "http://evil"),
+            ("transfer-encoding", "chunked"),
+            ("content-length", "7"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("traceparent", "00-1-2-01"),
+        ] {
+            from.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let sent = to_backend(&from, HeaderValue::from_static("studio:11434"), RequestId::new(0, 0));
+        let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["accept", "content-type", "host", "traceparent", "x-request-id"]);
+    }
+
+    #[test]
+    fn headers_of_one_hop_end_here() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Private"),
+            ("x-private", "1"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "application/json"),
+        ] {
+            headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
+        }
+        strip_one_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);
+    }
+
+    #[test]
+    fn any_text_fits_into_a_header() {
+        assert_eq!(text("müller\r\nx: y"), "m?ller??x: y");
+    }
+}

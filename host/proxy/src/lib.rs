@@ -1,0 +1,24 @@
+//! The data plane: one request in, one response out. It knows the fleet's vocabulary and HTTP; it knows neither
+//! wasmtime nor where its picture of the fleet comes from.
+//!
+//! File order is the order of a request: [`server`] accepts, `pipeline` tells the whole story, `routes` names
+//! the route, `body` and `dialect` read the request, `admission` waits for a slot and decides, `attempt` and
+//! `upstream` ask a backend, `relay` passes its answer on, `rescue` writes every error. Start with `pipeline`.
+
+mod admission;
+mod aggregate;
+mod attempt;
+mod body;
+mod dialect;
+mod headers;
+mod ids;
+mod pipeline;
+mod relay;
+mod rescue;
+mod router;
+mod routes;
+pub mod server;
+mod ticket;
+mod upstream;
+
+pub use router::{Limits, Router};

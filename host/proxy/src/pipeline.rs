@@ -1,0 +1,94 @@
+//! The story of a request, on one screen. Start reading here.
+
+use herdwick_fleet::{Profile, RequestId, RowId};
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::attempt::{self, Call};
+use crate::headers;
+use crate::relay::{self, Body};
+use crate::rescue::Problem;
+use crate::router::Router;
+use crate::routes::{self, Endpoint, Route};
+use crate::ticket::Ticket;
+use crate::{admission, aggregate, body, dialect};
+
+/// Answers one request. Never fails: what goes wrong becomes a response that says so.
+pub(crate) async fn serve(router: &Router, request: Request<Incoming>) -> Response<Body> {
+    let id = router.ids.mint();
+    let answer = match routes::find(request.method(), request.uri().path()) {
+        Ok(Route::Inference(endpoint)) => infer(router, id, endpoint, request).await,
+        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
+        Ok(Route::Version) => aggregate::version(&router.snapshot()),
+        Ok(Route::Root) => Ok(aggregate::root()),
+        Err(problem) => Err(problem),
+    };
+    let mut response = answer.unwrap_or_else(|problem| problem.response());
+    response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
+    response
+}
+
+/// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before
+/// its answer began is left out and the next best is asked.
+async fn infer(
+    router: &Router,
+    id: RequestId,
+    endpoint: Endpoint,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    let limits = &router.limits;
+    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let asked = dialect::read(&body)?;
+    let mut profile = Profile {
+        id,
+        model: asked.model,
+        prompt_tokens: body.len() as f64 / Profile::BYTES_PER_TOKEN,
+        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        streaming: asked.streaming,
+        attempts: 0,
+    };
+    let call = Call { id, endpoint, headers: head.headers, body };
+    let mut tried: Vec<RowId> = Vec::new();
+    let mut failures: Vec<String> = Vec::new();
+    let exhausted = |failures: &[String]| Problem::NodesFailed {
+        name: asked.written.clone(),
+        attempts: failures.join(", "),
+    };
+    loop {
+        let admitted = admission::admit(router, &profile, &asked.written, &tried).await;
+        let mut ticket = match admitted {
+            Ok(ticket) => ticket,
+            // Only the tries of this request know how each of them ended.
+            Err(Problem::NodesFailed { .. }) => return Err(exhausted(&failures)),
+            Err(problem) => return Err(problem),
+        };
+        match attempt::send(router, &ticket, &call).await {
+            Ok((answer, link)) => {
+                ticket.answer_begins(router);
+                let said = signature(&ticket, &profile);
+                let mut response = relay::answer(answer, link, ticket);
+                response.headers_mut().extend(said);
+                return Ok(response);
+            }
+            Err(failure) => {
+                failures.push(format!("{}: {failure}", ticket.backend.node.name));
+                tried.push(ticket.backend.row);
+                profile.attempts += 1;
+            }
+        }
+        if tried.len() > limits.retries {
+            return Err(exhausted(&failures));
+        }
+    }
+}
+
+/// What we say of the answer: who gave it, why they, how many were asked.
+fn signature(ticket: &Ticket, profile: &Profile) -> [(http::HeaderName, http::HeaderValue); 4] {
+    [
+        (headers::NODE, headers::text(&ticket.backend.node.name)),
+        (headers::MODEL, headers::text(profile.model.as_str())),
+        (headers::ATTEMPTS, http::HeaderValue::from(profile.attempts + 1)),
+        (headers::WHY, headers::text(&ticket.decision.why())),
+    ]
+}

@@ -1,0 +1,223 @@
+//! Every way in which a request can fail before its answer began, and the one place that turns it into a
+//! response: status, code, cause, next step.
+
+use std::fmt;
+
+use bytes::Bytes;
+use herdwick_fleet::ModelName;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::{Method, Response, StatusCode};
+
+use crate::headers::ERROR_CODE;
+use crate::relay::Body;
+
+/// Seconds after which trying again makes sense, while nothing is learned about how long answers take.
+const RETRY_AFTER_S: u32 = 5;
+
+/// Why there is no answer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Problem {
+    /// No such path.
+    NoRoute { path: String, nearest: Option<&'static str> },
+    /// The path exists for another method.
+    Method { method: Method, path: &'static str, allow: &'static str },
+    /// The body is larger than `limit` bytes.
+    BodyTooLarge { limit: usize },
+    /// The body stopped arriving.
+    BodyStalled,
+    /// The connection broke inside the body.
+    BodyBroken,
+    /// The body is encoded in a way that backends do not understand.
+    Encoding { encoding: String },
+    /// The body is no JSON object.
+    InvalidJson { cause: String },
+    /// The body means different things to different readers.
+    AmbiguousJson { cause: String },
+    /// No model is named.
+    MissingModel,
+    /// The model's name breaks a rule.
+    InvalidModelName { name: String, rule: String },
+    /// No node has the model.
+    ModelNotFound { name: String, nearest: Option<ModelName> },
+    /// Only nodes that do not answer have it.
+    ModelOffline { name: String, nodes: String },
+    /// No node is known or reachable at all.
+    NoNode { nodes: String },
+    /// Every node that was tried failed before its answer began.
+    NodesFailed { name: String, attempts: String },
+    /// Too many wait for the model already.
+    QueueFull { name: String, waiting: usize },
+    /// It waited as long as one may.
+    QueueTimeout { name: String, seconds: u64 },
+}
+
+impl Problem {
+    /// Status and code. The status is chosen by what the client should do next; the codes are stable.
+    fn class(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
+            Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
+            Self::Encoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+            Self::InvalidJson { .. } => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::AmbiguousJson { .. } => (StatusCode::BAD_REQUEST, "ambiguous_json"),
+            Self::MissingModel => (StatusCode::BAD_REQUEST, "missing_model"),
+            Self::InvalidModelName { .. } => (StatusCode::BAD_REQUEST, "invalid_model_name"),
+            Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
+            Self::ModelOffline { .. } | Self::NoNode { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_node"),
+            Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
+            Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
+        }
+    }
+
+    /// Whether the rest of the connection's bytes cannot be trusted.
+    fn closes(&self) -> bool {
+        matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken)
+    }
+
+    /// The response, in the shape of Ollama's own errors.
+    pub(crate) fn response(&self) -> Response<Body> {
+        let (status, code) = self.class();
+        let body = serde_json::json!({ "error": self.to_string() }).to_string();
+        let mut response = Response::new(Body::full(Bytes::from(body)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        headers.insert(ERROR_CODE, HeaderValue::from_static(code));
+        if let Self::Method { allow, .. } = self {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        if self.closes() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoRoute { path, nearest: Some(nearest) } => {
+                write!(out, "no route {}; did you mean {nearest}?", Quoted(path))
+            }
+            Self::NoRoute { path, nearest: None } => {
+                write!(out, "no route {}; POST /api/chat and /api/generate are served", Quoted(path))
+            }
+            Self::Method { method, path, allow } => {
+                write!(out, "{path} does not take {method}; use {allow}")
+            }
+            Self::BodyTooLarge { limit } => write!(
+                out,
+                "the request is larger than {} MiB; send less, or start the router with a larger --body-limit",
+                limit >> 20
+            ),
+            Self::BodyStalled => out.write_str(
+                "the request's body stopped arriving; check the client's connection and try again",
+            ),
+            Self::BodyBroken => out.write_str("the request's body ended early; send it again"),
+            Self::Encoding { encoding } => {
+                write!(out, "content-encoding {} is not supported; send the body as it is", Quoted(encoding))
+            }
+            Self::InvalidJson { cause } => {
+                write!(
+                    out,
+                    "the body is not the JSON object it should be: {cause}; mend it and send it again"
+                )
+            }
+            Self::AmbiguousJson { cause } => {
+                write!(out, "the body means different things to different readers: {cause}; keep one of them")
+            }
+            Self::MissingModel => out.write_str(
+                "model is required: name one in the body's \"model\"; GET /api/tags lists what there is",
+            ),
+            Self::InvalidModelName { name, rule } => {
+                write!(out, "invalid model name {}: {rule}; GET /api/tags lists what there is", Quoted(name))
+            }
+            Self::ModelNotFound { name, nearest } => {
+                write!(out, "model '{name}' not found on any node; ")?;
+                if let Some(nearest) = nearest {
+                    write!(out, "did you mean '{nearest}'? Otherwise ")?;
+                }
+                write!(out, "run `ollama pull {name}` on the node that should have it")
+            }
+            Self::ModelOffline { name, nodes } => {
+                write!(out, "only nodes that do not answer have model '{name}': {nodes}; start them again")
+            }
+            Self::NoNode { nodes } if nodes.is_empty() => out.write_str(
+                "no node is known; start the router with --node http://HOST:11434 for each machine",
+            ),
+            Self::NoNode { nodes } => {
+                write!(
+                    out,
+                    "no node answers: {nodes}; check that Ollama runs there and can be reached from here"
+                )
+            }
+            Self::NodesFailed { name, attempts } => {
+                write!(out, "model '{name}' could not be asked: {attempts}; try again or look at these nodes")
+            }
+            Self::QueueFull { name, waiting } => {
+                write!(out, "{waiting} requests wait for model '{name}' already; try again later")
+            }
+            Self::QueueTimeout { name, seconds } => write!(
+                out,
+                "no slot for model '{name}' came free within {seconds} s; try again later or add a node that has it"
+            ),
+        }
+    }
+}
+
+/// A client's text inside ours: quoted, escaped, cut.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 80;
+        let cut: String = self.0.chars().take(MOST).collect();
+        let more = if cut.len() < self.0.len() { "…" } else { "" };
+        write!(out, "{cut:?}{more}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_a_status_a_code_a_cause_and_a_next_step() {
+        let name = ModelName::parse("qwen3:8b").ok();
+        let problem = Problem::ModelNotFound { name: "qwne3:8b".into(), nearest: name };
+        assert_eq!(
+            problem.to_string(),
+            "model 'qwne3:8b' not found on any node; did you mean 'qwen3:8b'? Otherwise run \
+             `ollama pull qwne3:8b` on the node that should have it"
+        );
+        let response = problem.response();
+        assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()[ERROR_CODE], "model_not_found");
+    }
+
+    #[test]
+    fn a_clients_text_is_quoted_and_cut() {
+        let problem = Problem::NoRoute { path: format!("/\u{1b}[2J{}", "x".repeat(500)), nearest: None };
+        let text = problem.to_string();
+        assert!(text.contains("\\u{1b}") && text.len() < 250, "{text}");
+    }
+
+    #[test]
+    fn what_may_be_tried_again_says_when() {
+        for problem in
+            [Problem::QueueFull { name: "m".into(), waiting: 256 }, Problem::NoNode { nodes: String::new() }]
+        {
+            assert!(problem.response().headers().contains_key(RETRY_AFTER), "{problem}");
+        }
+        let large = Problem::BodyTooLarge { limit: 32 << 20 }.response();
+        assert_eq!(large.headers()[CONNECTION], "close");
+        assert!(!large.headers().contains_key(RETRY_AFTER));
+    }
+}

@@ -1,0 +1,103 @@
+//! What every request needs, built once: the newest picture of the fleet, the live signals, connections, the
+//! line of those that wait. Handed to the data plane by whoever assembles the program.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use herdwick_fleet::{Generation, LivePolicy, Moment, Snapshot};
+use tokio::sync::watch;
+
+use crate::admission::Line;
+use crate::ids::Ids;
+use crate::upstream::Pools;
+
+/// Bounds of the data plane. Every field has a default that suits a home and an office.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of one request body. Room for a few photographs in base64; Ollama itself has no limit.
+    pub body_bytes: usize,
+    /// Time without progress after which a request body is given up.
+    pub body_patience: Duration,
+    /// Time a client has for its request head, counted from the connection or the last answer.
+    pub head_patience: Duration,
+    /// Client connections at once; more are not accepted until one ends.
+    pub connections: usize,
+    /// Requests that may wait for a slot, per model.
+    pub waiting: usize,
+    /// How long one may wait.
+    pub wait: Duration,
+    /// How long opening a connection to a backend may take. Machines are near.
+    pub connect: Duration,
+    /// Further backends that are tried when one fails before its answer began.
+    pub retries: usize,
+    /// How long running answers may go on after the router was told to stop.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 32 << 20,
+            body_patience: Duration::from_secs(30),
+            head_patience: Duration::from_secs(10),
+            connections: 4_096,
+            waiting: 256,
+            wait: Duration::from_secs(120),
+            connect: Duration::from_secs(2),
+            retries: 2,
+            drain: Duration::from_secs(120),
+        }
+    }
+}
+
+/// The shared state of the data plane.
+pub struct Router {
+    pub(crate) limits: Limits,
+    pub(crate) line: Line,
+    pub(crate) pools: Pools,
+    pub(crate) ids: Ids,
+    fleet: Arc<ArcSwap<Snapshot>>,
+    published: watch::Receiver<Generation>,
+    policy: Arc<dyn LivePolicy>,
+    start: Instant,
+}
+
+impl Router {
+    /// A data plane that reads `fleet`, which moves whenever `published` does, and asks `policy`. `start` is the
+    /// zero of the router's clock, the same for everybody.
+    pub fn new(
+        limits: Limits,
+        fleet: Arc<ArcSwap<Snapshot>>,
+        published: watch::Receiver<Generation>,
+        policy: Arc<dyn LivePolicy>,
+        start: Instant,
+    ) -> Self {
+        Self {
+            limits,
+            line: Line::default(),
+            pools: Pools::default(),
+            ids: Ids::default(),
+            fleet,
+            published,
+            policy,
+            start,
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.fleet.load_full()
+    }
+
+    pub(crate) fn published(&self) -> watch::Receiver<Generation> {
+        self.published.clone()
+    }
+
+    pub(crate) fn policy(&self) -> &dyn LivePolicy {
+        &*self.policy
+    }
+
+    pub(crate) fn now(&self) -> Moment {
+        Moment::on(self.start, Instant::now())
+    }
+}

@@ -1,0 +1,131 @@
+//! Connections to backends: one request at a time on each, the last one used is used again first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use herdwick_fleet::{BackendId, Origin};
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Idle connections kept per backend. More requests than this at once open connections that end with them.
+const IDLE: usize = 64;
+
+/// Why a backend could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// No connection.
+    #[error("no connection ({0})")]
+    Connect(#[source] std::io::Error),
+    /// No connection in time.
+    #[error("no connection within {} s", .0.as_secs_f32())]
+    ConnectTimeout(Duration),
+    /// The connection ended or broke before an answer began.
+    #[error("the connection ended before an answer began ({0})")]
+    Send(#[source] hyper::Error),
+}
+
+impl Failure {
+    /// Whether nobody listens there, as opposed to one connection having gone wrong.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
+    }
+}
+
+/// The idle connections of all backends.
+#[derive(Default)]
+pub(crate) struct Pools {
+    pools: Mutex<HashMap<BackendId, Arc<Pool>>>,
+}
+
+/// The idle connections of one backend.
+#[derive(Default)]
+struct Pool {
+    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+}
+
+/// A connection in use. Dropping it closes it, which is how a backend learns that its client left.
+pub(crate) struct Link {
+    sender: SendRequest<Full<Bytes>>,
+    pool: Arc<Pool>,
+}
+
+impl Pools {
+    /// Sends `request` over an idle connection, else over a new one.
+    ///
+    /// There is no limit on how long the answer may take to begin: Ollama is silent while it waits, loads and
+    /// reads the prompt, and hanging up would abort the load.
+    pub(crate) async fn send(
+        &self,
+        backend: BackendId,
+        origin: &Origin,
+        mut request: Request<Full<Bytes>>,
+        connect: Duration,
+    ) -> Result<(Response<Incoming>, Link), Failure> {
+        let pool = self.of(backend);
+        while let Some(mut sender) = pool.take() {
+            if sender.ready().await.is_err() {
+                continue;
+            }
+            match sender.try_send_request(request).await {
+                Ok(response) => return Ok((response, Link { sender, pool })),
+                // An idle connection may have been closed by the other side at this very moment. If nothing of
+                // the request left, the next connection gets it; otherwise somebody above decides.
+                Err(mut error) => match error.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(Failure::Send(error.into_error())),
+                },
+            }
+        }
+        let mut sender = open(origin, connect).await?;
+        let response = sender.send_request(request).await.map_err(Failure::Send)?;
+        Ok((response, Link { sender, pool }))
+    }
+
+    fn of(&self, backend: BackendId) -> Arc<Pool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(pools.entry(backend).or_default())
+    }
+}
+
+impl Pool {
+    fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let sender = idle.pop()?;
+            if !sender.is_closed() {
+                return Some(sender);
+            }
+        }
+    }
+}
+
+impl Link {
+    /// The answer was read to its end: the connection can take another request.
+    pub(crate) fn give_back(self) {
+        let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE && !self.sender.is_closed() {
+            idle.push(self.sender);
+        }
+    }
+}
+
+async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Full<Bytes>>, Failure> {
+    let address = (origin.host.as_str(), origin.port);
+    let stream = timeout(patience, TcpStream::connect(address))
+        .await
+        .map_err(|_| Failure::ConnectTimeout(patience))?
+        .map_err(Failure::Connect)?;
+    // A request is one write; waiting for more would only delay it.
+    stream.set_nodelay(true).map_err(Failure::Connect)?;
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Send)?;
+    // Once per connection, not per request. Its end shows in the sender; there is nothing to do with its error.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(sender)
+}

@@ -1,0 +1,9 @@
+//! Developer tasks as a library, so that the binary and the tests read the tree by the same code.
+//! Nothing of the product may import it.
+
+#![allow(clippy::print_stdout, reason = "a developer task reports to the terminal it was started from")]
+
+pub mod lock;
+pub mod plugins;
+pub mod text;
+pub mod workspace;

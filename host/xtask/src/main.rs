@@ -1,0 +1,54 @@
+//! `cargo xtask`: the command line of the developer tasks; it parses arguments and calls the library.
+
+#![allow(clippy::print_stderr, reason = "a developer task reports to the terminal it was started from")]
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use xtask::{plugins, workspace::Workspace};
+
+/// Developer tasks of Herdwick.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the built-in plugins into plugins/prebuilt.
+    ///
+    /// Uses the rustup target wasm32-unknown-unknown where it is installed, else a compiler with the sources
+    /// of its standard library (Debian: rustc-web and rust-web-src).
+    Plugins {
+        /// Folder names of the plugins to build; all of them when none is given.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// Write nothing: build, compare with what is committed, and fail on a difference.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The chain of causes in one go; a backtrace of a developer task helps nobody.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    let here = env::current_dir().context("cannot tell the current folder")?;
+    let workspace = Workspace::containing(&here)?;
+    match task {
+        Task::Plugins { names, check: false } => plugins::build(&workspace, &names),
+        Task::Plugins { names, check: true } => plugins::check(&workspace, &names),
+    }
+}

@@ -1,0 +1,60 @@
+//! The command line: what cannot work is said before anything starts, with cause and next step.
+
+use std::net::TcpListener;
+
+use crate::support::finished;
+
+fn refused(args: &[&str], told: &[&str]) {
+    let command = finished(args);
+    assert_eq!(command.code, Some(1), "{args:?}: {}", command.stderr);
+    assert_eq!(command.stdout, "", "{args:?}");
+    assert!(command.stderr.starts_with("error: "), "{}", command.stderr);
+    assert!(command.stderr.lines().any(|line| line.starts_with("next: ")), "{}", command.stderr);
+    for told in told {
+        assert!(command.stderr.contains(told), "{told:?} is not in {}", command.stderr);
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("an address").to_string();
+    refused(&["--listen", &address], &[&format!("cannot listen on {address}"), "in use", "--listen"]);
+}
+
+#[test]
+fn all_bad_arguments_are_told_at_once() {
+    refused(
+        &["serve", "--listen", "here", "--node", "https://studio", "--node", "studio,slots=none"],
+        &[
+            "--listen \"here\" is no address",
+            "only http",
+            "slots=none is not a number",
+            "http://10.0.0.5:11434",
+        ],
+    );
+}
+
+#[test]
+fn a_bad_plugin_stops_the_start_and_is_named() {
+    refused(&["--plugin", "no/such.wasm"], &["no/such.wasm", "cannot be read", "mend or leave out"]);
+    let file = std::env::temp_dir().join(format!("not-wasm-{}.wasm", std::process::id()));
+    std::fs::write(&file, "#!/bin/sh").expect("a file can be written");
+    let path = file.to_str().expect("a path of letters").to_owned();
+    refused(&["--plugin", &path], &[&path, "is no WebAssembly"]);
+    std::fs::remove_file(&file).expect("our own file");
+}
+
+#[test]
+fn demo_and_nodes_exclude_each_other() {
+    let command = finished(&["--demo", "--node", "studio"]);
+    assert_eq!(command.code, Some(2));
+    assert!(command.stderr.contains("cannot be used with"), "{}", command.stderr);
+}
+
+#[test]
+fn version_and_help_are_there() {
+    assert!(finished(&["--version"]).stdout.starts_with("herdwick 0."));
+    let help = finished(&["--help"]).stdout;
+    assert!(help.contains("--node") && help.contains("--demo"), "{help}");
+}

@@ -1,0 +1,12 @@
+//! Acceptance tests: the built binary, real sockets, real WebAssembly signals, simulated model servers.
+
+#![cfg(test)]
+
+mod cli;
+mod demo;
+mod errors;
+mod leaving;
+mod relaying;
+mod routing;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,177 @@
+//! Plugins that tests need and nobody would ship. Each is WebAssembly text, assembled and made a component when
+//! a test asks for it, so that no wasm toolchain is needed. Knows the contract's ABI and nothing of the host.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use wit_component::{ComponentEncoder, StringEncoding};
+use wit_parser::Resolve;
+
+const TEMPLATE: &str = include_str!("signal.wat");
+const CONTRACT: &str = include_str!("../../../wit/plugin.wit");
+/// Where the constant data begin: above the null pointer.
+const DATA_AT: usize = 16;
+
+/// A signal plugin to assemble. The defaults are a well-behaved one that finds everything free of cost.
+#[derive(Clone, Debug)]
+pub struct Signal<'a> {
+    /// What it calls itself.
+    pub name: &'a str,
+    /// The columns it asks for.
+    pub columns: &'a [&'a str],
+    /// The words it asks for.
+    pub words: &'a [&'a str],
+    /// Whether it asks for the right to veto.
+    pub may_veto: bool,
+    /// Body of the function from the address of a row (`local.get $row`) to its cost: an `f64`.
+    pub one: &'a str,
+    /// Body of `cost` from `$rows` and `$len` to the address of a result; `None` = [`Signal::one`] for each row.
+    pub cost: Option<&'a str>,
+    /// Pages of 64 KiB that its memory begins with.
+    pub pages: u32,
+}
+
+impl Default for Signal<'_> {
+    fn default() -> Self {
+        Self {
+            name: "guest",
+            columns: &[],
+            words: &[],
+            may_veto: false,
+            one: "(f64.const 0)",
+            cost: None,
+            pages: 4,
+        }
+    }
+}
+
+impl Signal<'_> {
+    /// The component's bytes.
+    ///
+    /// # Errors
+    /// The text is no WebAssembly or does not fit the contract.
+    pub fn component(&self) -> anyhow::Result<Vec<u8>> {
+        let mut module = wat::parse_str(self.text()).context("the guest's text is no WebAssembly")?;
+        let mut resolve = Resolve::default();
+        let package = resolve.push_str("plugin.wit", CONTRACT).context("wit/plugin.wit does not parse")?;
+        let world = resolve.select_world(&[package], Some("signal-plugin"))?;
+        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+        ComponentEncoder::default()
+            .validate(true)
+            .module(&module)
+            .and_then(|mut encoder| encoder.encode())
+            .context("the guest does not fit the contract")
+    }
+
+    fn text(&self) -> String {
+        let mut data = Data::default();
+        let manifest = data.manifest(self);
+        let heap = (DATA_AT + data.bytes.len()).next_multiple_of(16);
+        let cost = self.cost.unwrap_or("(call $each (local.get $rows) (local.get $len))");
+        let escaped = data.bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\{byte:02x}");
+            text
+        });
+        [
+            ("{{pages}}", self.pages.to_string()),
+            ("{{heap}}", heap.to_string()),
+            ("{{one}}", self.one.to_owned()),
+            ("{{cost}}", cost.to_owned()),
+            ("{{width}}", (self.columns.len() + 1).to_string()),
+            ("{{manifest}}", manifest.to_string()),
+            ("{{data}}", escaped),
+        ]
+        .into_iter()
+        .fold(TEMPLATE.to_owned(), |text, (mark, value)| text.replace(mark, &value))
+    }
+}
+
+/// The guest's constant data, laid out as the canonical ABI wants them.
+#[derive(Default)]
+struct Data {
+    bytes: Vec<u8>,
+}
+
+impl Data {
+    fn put(&mut self, bytes: &[u8]) -> usize {
+        self.bytes.resize(self.bytes.len().next_multiple_of(8), 0);
+        let at = DATA_AT + self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        at
+    }
+
+    fn text(&mut self, text: &str) -> [u8; 8] {
+        pair(self.put(text.as_bytes()), text.len())
+    }
+
+    fn texts(&mut self, texts: &[&str]) -> [u8; 8] {
+        let items: Vec<u8> = texts.iter().flat_map(|text| self.text(text)).collect();
+        pair(self.put(&items), texts.len())
+    }
+
+    fn manifest(&mut self, signal: &Signal<'_>) -> usize {
+        let fields = [
+            self.text(signal.name),
+            self.text("0.0.1"),
+            self.text("made by a test"),
+            self.texts(signal.columns),
+            self.texts(signal.words),
+        ];
+        let mut record = fields.concat();
+        // wants-topology, may-veto, padding.
+        record.extend([0, u8::from(signal.may_veto), 0, 0]);
+        self.put(&record)
+    }
+}
+
+fn pair(at: usize, len: usize) -> [u8; 8] {
+    let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_le_bytes();
+    let (at, len) = (word(at), word(len));
+    let mut both = [0; 8];
+    for (to, from) in both.iter_mut().zip(at.into_iter().chain(len)) {
+        *to = from;
+    }
+    both
+}
+
+/// `model-residency` turned round: the longer the load, the better.
+pub fn inverted_residency() -> Signal<'static> {
+    Signal {
+        name: "model-residency",
+        columns: &["model.load-ms"],
+        one: "(f64.neg (f64.load offset=8 (local.get $row)))",
+        ..Signal::default()
+    }
+}
+
+/// Guests that break the contract, each with a few words that the host's fault must contain.
+pub fn hostile() -> Vec<(Signal<'static>, &'static str)> {
+    let guest = |name, cost| Signal { name, cost: Some(cost), ..Signal::default() };
+    vec![
+        (guest("traps", "unreachable"), "trapped"),
+        (guest("spins", "(loop $on (br $on)) unreachable"), "longer than 5 ms"),
+        (
+            guest("eats-memory", "(loop $on (drop (memory.grow (i32.const 64))) (br $on)) unreachable"),
+            "trapped",
+        ),
+        (guest("recurses", "(call $cost (local.get $rows) (local.get $len))"), "trapped"),
+        (
+            Signal {
+                // 128 KiB of answer from a memory that holds them.
+                name: "floods",
+                cost: Some("(call $ok (i32.const 0) (i32.const 16384))"),
+                ..Signal::default()
+            },
+            "larger than 65536 bytes",
+        ),
+        (guest("short", "(call $ok (i32.const 0) (i32.const 0))"), "answered 0 numbers for"),
+        (guest("long", "(call $ok (i32.const 0) (i32.const 100))"), "answered 100 numbers for"),
+        (guest("lies", "(call $ok (i32.const 0) (i32.const 0x7fffffff))"), ""),
+        (Signal { name: "minus-infinity", one: "(f64.const -inf)", ..Signal::default() }, "minus infinity"),
+        (
+            Signal { name: "vetoes", may_veto: true, one: "(f64.const inf)", ..Signal::default() },
+            "without the right",
+        ),
+    ]
+}

@@ -1,0 +1,25 @@
+//! What acceptance tests share: the binary as processes that end with their test, and a plain HTTP client that
+//! sees every byte. Nothing here sleeps.
+
+mod http;
+mod process;
+
+pub(crate) use http::{Client, Reply, get, post};
+pub(crate) use process::{Node, Router, finished, nobody};
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test gives up on it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Asks until `found` answers, for states that nothing announces.
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,197 @@
+//! The binary under test as processes: a router, a simulated node, a command that ends by itself.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+
+use super::http::get;
+use super::{PATIENCE, until};
+
+fn herdwick(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_herdwick"));
+    command.args(args).stdin(Stdio::null()).env_remove("HERDWICK_LOG");
+    command
+}
+
+/// A process that is killed with its test.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut child =
+            herdwick(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        let stdout = child.stdout.take().expect("its output is ours");
+        Self { child, lines: lines(stdout) }
+    }
+
+    /// The first line that contains `mark`.
+    fn line(&self, mark: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line with {mark:?} came"));
+            if line.contains(mark) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}
+
+/// The address in a line that has one.
+fn address(line: &str) -> SocketAddr {
+    let after = line.split("http://").nth(1).unwrap_or_else(|| panic!("no address in {line:?}"));
+    let text: String = after.chars().take_while(|c| !c.is_whitespace() && *c != '/').collect();
+    text.parse().unwrap_or_else(|_| panic!("no address in {line:?}"))
+}
+
+/// A simulated model server in a process of its own.
+pub(crate) struct Node {
+    running: Running,
+    name: String,
+    pub(crate) address: SocketAddr,
+}
+
+impl Node {
+    /// `options` are those of `herdwick fakenode`.
+    pub(crate) fn start(name: &str, options: &[&str]) -> Self {
+        Self::start_on(name, "127.0.0.1:0", options)
+    }
+
+    pub(crate) fn start_on(name: &str, listen: &str, options: &[&str]) -> Self {
+        let args: Vec<&str> = ["fakenode", "--name", name, "--listen", listen]
+            .into_iter()
+            .chain(options.iter().copied())
+            .collect();
+        let running = Running::start(&args);
+        let address = address(&running.line("listening on"));
+        Self { running, name: name.to_owned(), address }
+    }
+
+    /// As `--node` takes it.
+    pub(crate) fn spec(&self, slots: u32) -> String {
+        format!("{}=http://{},slots={slots}", self.name, self.address)
+    }
+
+    /// Queues behaviours for the coming requests: the control port's JSON.
+    pub(crate) fn script(&self, verbs: &str) {
+        let reply = super::http::post(self.address, "/_ctl", &format!(r#"{{"verbs":{verbs}}}"#));
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// Returns when the node says so: `running=1`, `closed=1`, `requests=2`, `idle=1`…
+    pub(crate) fn wait(&self, condition: &str) {
+        let reply = get(self.address, &format!("/_wait?{condition}&timeout_ms={}", PATIENCE.as_millis()));
+        assert_eq!(reply.status, 200, "{} never saw {condition}: {}", self.name, reply.text());
+    }
+
+    /// Everything that it was asked.
+    pub(crate) fn log(&self) -> serde_json::Value {
+        serde_json::from_str(&get(self.address, "/_log").text()).expect("its log is JSON")
+    }
+
+    /// Inference requests that it was asked.
+    pub(crate) fn asked(&self) -> usize {
+        let log = self.log();
+        let is_inference = |entry: &&serde_json::Value| entry["method"] == "POST";
+        log.as_array().expect("its log is a list").iter().filter(is_inference).count()
+    }
+
+    /// Kills the process at once: its sockets are reset by the system.
+    pub(crate) fn kill(mut self) {
+        self.running.child.kill().expect("it can be killed");
+        self.running.child.wait().expect("it ends");
+    }
+}
+
+/// The router in a process of its own.
+pub(crate) struct Router {
+    running: Running,
+    pub(crate) address: SocketAddr,
+    /// The line of the banner with a command to try.
+    pub(crate) example: Option<String>,
+}
+
+impl Router {
+    /// A router in front of `nodes`, given as `--node` takes them.
+    pub(crate) fn start(nodes: &[String], options: &[&str]) -> Self {
+        let nodes = nodes.iter().flat_map(|node| ["--node", node.as_str()]);
+        let args: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"]
+            .into_iter()
+            .chain(nodes)
+            .chain(options.iter().copied())
+            .collect();
+        let running = Running::start(&args);
+        let address = address(&running.line("listening"));
+        running.line("signals");
+        let example = running.lines.recv_timeout(PATIENCE).ok().filter(|line| line.contains("curl"));
+        Self { running, address, example }
+    }
+
+    /// Returns when the router knows `model` on some node.
+    pub(crate) fn knows(self, model: &str) -> Self {
+        until(&format!("the router knows {model}"), || {
+            get(self.address, "/api/tags").text().contains(&format!("\"{model}\"")).then_some(())
+        });
+        self
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Returns its exit code once it has ended.
+    pub(crate) fn ended(mut self) -> Option<i32> {
+        let exit = until("the router ends", || self.running.child.try_wait().expect("it can be waited for"));
+        exit.code()
+    }
+}
+
+/// A command that ended.
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command that must end by itself.
+pub(crate) fn finished(args: &[&str]) -> Finished {
+    let mut child = herdwick(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let code = until(&format!("{args:?} ends"), || child.try_wait().expect("it can be waited for")).code();
+    let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
+    for (pipe, text) in [
+        (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read>), &mut finished.stdout),
+        (child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read>), &mut finished.stderr),
+    ] {
+        pipe.expect("its output is ours").read_to_string(text).expect("it is text");
+    }
+    finished
+}
+
+/// An address on which nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address")
+}
