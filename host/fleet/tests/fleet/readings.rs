@@ -1,0 +1,52 @@
+//! What the matrix says of each candidate.
+
+use std::sync::Arc;
+
+use herdwick_fleet::{Column, Field, Matrix, Moment, Snapshot};
+
+use super::{Scene, occupy, profile};
+
+fn read(snapshot: &Snapshot, column: Column, now: Moment) -> Vec<f64> {
+    let profile = profile(0);
+    let field = Field::survey(&profile, snapshot, &[]);
+    let columns: Arc<[Column]> = [column].into();
+    let matrix = Matrix::fill(columns, &field.candidates, &profile, snapshot, now);
+    matrix.iter().map(|(_, values)| values[0]).collect()
+}
+
+#[test]
+fn residency_load_and_copies_are_known_per_candidate() {
+    let snapshot = Scene::default().node("hot", true, 2).node("cold", false, 2).snapshot();
+    for (column, values) in [
+        (Column::ModelState, [4.0, 1.0]),
+        (Column::ModelLoad, [0.0, 2_000.0]),
+        (Column::CopyElsewhere, [0.0, 1.0]),
+        (Column::ResidentContext, [4096.0, f64::NAN]),
+        (Column::ModelBytes, [3e9, 3e9]),
+        (Column::QueueWaiting, [0.0, 0.0]),
+        (Column::Battery, [f64::NAN, f64::NAN]),
+    ] {
+        let found = read(&snapshot, column, Moment(0));
+        let same = found.iter().zip(values).all(|(a, b)| *a == b || (a.is_nan() && b.is_nan()));
+        assert!(same && found.len() == 2, "{column}: {found:?}");
+    }
+}
+
+#[test]
+fn stale_residency_is_unknown() {
+    let snapshot = Scene::default().node("hot", true, 2).snapshot();
+    assert!(read(&snapshot, Column::ModelState, Moment(6_001))[0].is_nan());
+    assert!(read(&snapshot, Column::ModelLoad, Moment(6_001))[0].is_nan());
+    assert_eq!(read(&snapshot, Column::CopyElsewhere, Moment(6_001)), [0.0]);
+}
+
+#[test]
+fn running_work_shows_at_once() {
+    let snapshot = Scene::default().node("a", true, 4).snapshot();
+    let held = occupy(&snapshot, "a", 3);
+    assert_eq!(read(&snapshot, Column::SlotsFree, Moment(0)), [1.0]);
+    assert_eq!(read(&snapshot, Column::SameCount, Moment(0)), [3.0]);
+    assert_eq!(read(&snapshot, Column::OtherCount, Moment(0)), [0.0]);
+    drop(held);
+    assert_eq!(read(&snapshot, Column::SlotsFree, Moment(0)), [4.0]);
+}
