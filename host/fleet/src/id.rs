@@ -111,8 +111,11 @@ impl RequestId {
 
     /// A number that is as good as random for choosing between equals.
     pub fn lot(self) -> u64 {
-        // The low half is random but for its two variant bits; a multiplication spreads what remains.
-        u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or(0).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        // A multiplication carries every bit upwards; the upper half brought down makes low bits as good as
+        // high ones for whoever takes a remainder.
+        let low = u64::try_from(self.0 & u128::from(u64::MAX)).unwrap_or(0);
+        let mixed = low.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
     }
 }
 
