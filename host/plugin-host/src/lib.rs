@@ -7,6 +7,7 @@
 
 mod bindings;
 mod builtin;
+pub mod config;
 mod engine;
 mod fault;
 pub mod host;
