@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use herdwick_control::{Keeper, Polling, Published};
-use herdwick_fleet::{Origin, Reach};
+use herdwick_fleet::{Origin, Reach, Ring};
 use herdwick_plugin_host::{Package, PluginHost};
-use herdwick_proxy::{Limits, Router, server};
+use herdwick_proxy::{Limits, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -64,13 +64,15 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     }
     let published = keeper.published();
     let limits = Limits { body_bytes: settings.body_bytes, ..Limits::default() };
-    let router = Router::new(
+    let ring = Arc::new(Ring::default());
+    let router = Router::new(Parts {
         limits,
-        Arc::clone(&published.fleet),
-        published.generation.clone(),
-        Arc::clone(&plugins) as _,
+        fleet: Arc::clone(&published.fleet),
+        published: published.generation.clone(),
+        policy: Arc::clone(&plugins) as _,
+        ring: Arc::clone(&ring),
         start,
-    );
+    });
     let (stop, stopped) = watch::channel(false);
     let (cut, mut cut_now) = watch::channel(false);
     let ends = Ends { stop, cut };

@@ -157,6 +157,16 @@ impl Matrix {
         self.slots.len()
     }
 
+    /// Numbers in it.
+    pub fn len(&self) -> usize {
+        self.slots.len() + self.values.len()
+    }
+
+    /// Whether it has no number at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The columns, in order.
     pub fn columns(&self) -> &[Column] {
         &self.columns

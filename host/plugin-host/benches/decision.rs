@@ -48,6 +48,7 @@ fn decision(criterion: &mut Criterion) {
         let snapshot = fleet(nodes).expect("a valid fleet");
         let profile = Profile {
             id: RequestId::new(0, 0x5eed),
+            endpoint: "/api/chat",
             model: ModelName::parse(MODEL).expect("a valid name"),
             prompt_tokens: 400.0,
             expected_tokens: 256.0,
@@ -59,7 +60,7 @@ fn decision(criterion: &mut Criterion) {
                 let set = host.current();
                 let field = Field::survey(black_box(&profile), &snapshot, &[]);
                 let decision = decide(&profile, &snapshot, field, &*set, Moment(1));
-                assert_eq!(decision.ranked.len(), usize::from(nodes));
+                assert_eq!(decision.candidates.len(), usize::from(nodes));
                 decision
             });
         });

@@ -143,6 +143,10 @@ impl SignalPolicy for PluginSet {
         Arc::clone(&self.columns)
     }
 
+    fn explain(&self, _: &Matrix, _: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
+        Vec::new()
+    }
+
     fn score(&self, matrix: &Matrix, words: &Words<'_>) -> Sheet {
         // All lanes out means more threads than lanes: an answer without signals beats waiting for them.
         let Some(mut lane) = self.lanes.take() else {

@@ -9,7 +9,9 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{Field, ModelName, Profile, Reach, RowId, Snapshot, decide};
+use herdwick_fleet::{
+    Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, RowId, Snapshot, decide,
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -84,8 +86,24 @@ fn try_now(
         };
     }
     let policy = router.policy().pin();
-    let decision = decide(profile, &snapshot, field, &*policy, router.now());
-    Ok(Ticket::take(decision, router, &router.line.freed))
+    let Decided { decision, candidates } = decide(profile, &snapshot, field, &*policy, router.now());
+    let decision = Arc::new(decision);
+    router.ring().push(Arc::clone(&decision));
+    if candidates.is_empty() {
+        return refused(&decision, written).map_or(Ok(None), Err);
+    }
+    Ok(Ticket::take(&decision, candidates.first(), router.now(), &router.line.freed))
+}
+
+/// What to tell somebody whom the plugins left no candidate; `None` when one of the busy ones may still come.
+fn refused(decision: &Decision, written: &str) -> Option<Problem> {
+    let name = written.to_owned();
+    if let Basis::Refused(plugin) = &decision.basis {
+        return Some(Problem::PluginFailed { plugin: plugin.to_string() });
+    }
+    let busy = decision.eliminated.iter().any(|out| matches!(out.why, Elimination::Full { .. }));
+    let reasons = decision.eliminated.iter().map(|out| format!("{} {}", out.node, out.why));
+    (!busy).then(|| Problem::Vetoed { name, reasons: reasons.collect::<Vec<_>>().join(", ") })
 }
 
 /// What to tell somebody whose model nobody can serve.

@@ -21,4 +21,4 @@ pub mod server;
 mod ticket;
 mod upstream;
 
-pub use router::{Limits, Router};
+pub use router::{Limits, Parts, Router};

@@ -43,6 +43,7 @@ async fn infer(
     let mut profile = Profile {
         id,
         model: asked.model,
+        endpoint: endpoint.path(),
         prompt_tokens: body.len() as f64 / Profile::BYTES_PER_TOKEN,
         expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
         streaming: asked.streaming,

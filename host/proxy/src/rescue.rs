@@ -45,6 +45,10 @@ pub(crate) enum Problem {
     NoNode { nodes: String },
     /// Every node that was tried failed before its answer began.
     NodesFailed { name: String, attempts: String },
+    /// Plugins refused every node that could serve.
+    Vetoed { name: String, reasons: String },
+    /// A plugin failed without which nothing shall be answered.
+    PluginFailed { plugin: String },
     /// Too many wait for the model already.
     QueueFull { name: String, waiting: usize },
     /// It waited as long as one may.
@@ -68,6 +72,8 @@ impl Problem {
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
             Self::ModelOffline { .. } | Self::NoNode { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_node"),
             Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
+            Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
+            Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
         }
@@ -161,6 +167,16 @@ impl fmt::Display for Problem {
             Self::NodesFailed { name, attempts } => {
                 write!(out, "model '{name}' could not be asked: {attempts}; try again or look at these nodes")
             }
+            Self::Vetoed { name, reasons } => write!(
+                out,
+                "no node may serve model '{name}' for this request: {reasons}; \
+                 `herdwick explain last` shows the readings behind it"
+            ),
+            Self::PluginFailed { plugin } => write!(
+                out,
+                "the plugin {plugin} failed, and its on_fault = \"reject\" wants no answer without it; \
+                 `herdwick plugins list` says why"
+            ),
             Self::QueueFull { name, waiting } => {
                 write!(out, "{waiting} requests wait for model '{name}' already; try again later")
             }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, Moment, Snapshot};
+use herdwick_fleet::{Generation, LivePolicy, Moment, Ring, Snapshot};
 use tokio::sync::watch;
 
 use crate::admission::Line;
@@ -51,6 +51,22 @@ impl Default for Limits {
     }
 }
 
+/// What the data plane is made of.
+pub struct Parts {
+    /// Its bounds.
+    pub limits: Limits,
+    /// The newest picture of the fleet.
+    pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// Moves whenever `fleet` does.
+    pub published: watch::Receiver<Generation>,
+    /// The live signals.
+    pub policy: Arc<dyn LivePolicy>,
+    /// Where decisions are kept.
+    pub ring: Arc<Ring>,
+    /// Zero of the router's clock, the same for everybody.
+    pub start: Instant,
+}
+
 /// The shared state of the data plane.
 pub struct Router {
     pub(crate) limits: Limits,
@@ -60,19 +76,14 @@ pub struct Router {
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
     policy: Arc<dyn LivePolicy>,
+    ring: Arc<Ring>,
     start: Instant,
 }
 
 impl Router {
-    /// A data plane that reads `fleet`, which moves whenever `published` does, and asks `policy`. `start` is the
-    /// zero of the router's clock, the same for everybody.
-    pub fn new(
-        limits: Limits,
-        fleet: Arc<ArcSwap<Snapshot>>,
-        published: watch::Receiver<Generation>,
-        policy: Arc<dyn LivePolicy>,
-        start: Instant,
-    ) -> Self {
+    /// A data plane of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { limits, fleet, published, policy, ring, start } = parts;
         Self {
             limits,
             line: Line::default(),
@@ -81,8 +92,13 @@ impl Router {
             fleet,
             published,
             policy,
+            ring,
             start,
         }
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use herdwick_fleet::decision::Decision;
 use herdwick_fleet::live::HoldingLive;
-use herdwick_fleet::{Backend, Residency, SlotGuard};
+use herdwick_fleet::{Backend, Candidate, Decision, Moment, Residency, SlotGuard};
 use tokio::sync::Notify;
 
 use crate::router::Router;
@@ -13,7 +12,7 @@ use crate::router::Router;
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
 pub(crate) struct Ticket {
     pub(crate) backend: Arc<Backend>,
-    pub(crate) decision: Box<Decision>,
+    pub(crate) decision: Arc<Decision>,
     live: Arc<HoldingLive>,
     /// Whether the answer began.
     answered: bool,
@@ -22,17 +21,23 @@ pub(crate) struct Ticket {
 }
 
 impl Ticket {
-    /// Takes a slot of the decision's best candidate; `None` if somebody else took the last one meanwhile.
-    pub(crate) fn take(decision: Decision, router: &Router, freed: &Arc<Notify>) -> Option<Self> {
-        let best = decision.ranked.first()?;
-        let live = Arc::clone(&best.candidate.holding.live);
+    /// Takes a slot of the best candidate; `None` if there is none, or somebody else took its last slot.
+    pub(crate) fn take(
+        decision: &Arc<Decision>,
+        best: Option<&Candidate>,
+        now: Moment,
+        freed: &Arc<Notify>,
+    ) -> Option<Self> {
+        let Candidate { backend, holding } = best?;
+        let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
-        if matches!(best.residency, Some(Residency::OnDisk | Residency::Warm)) {
-            live.credit_load(router.now());
+        let residency = decision.ranked.first().and_then(|best| best.residency);
+        if matches!(residency, Some(Residency::OnDisk | Residency::Warm)) {
+            live.credit_load(now);
         }
         Some(Self {
-            backend: Arc::clone(&best.candidate.backend),
-            decision: Box::new(decision),
+            backend: Arc::clone(backend),
+            decision: Arc::clone(decision),
             live,
             answered: false,
             slot: Some(slot),
