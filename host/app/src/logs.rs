@@ -9,11 +9,18 @@ const VARIABLE: &str = "HERDWICK_LOG";
 
 /// Begins to print log lines. To be called once.
 pub(crate) fn start() {
-    let filter = EnvFilter::try_from_env(VARIABLE).unwrap_or_else(|_| EnvFilter::new("info"));
+    let (filter, problem) = match std::env::var(VARIABLE).ok().map(EnvFilter::try_new) {
+        None => (EnvFilter::new("info"), None),
+        Some(Ok(filter)) => (filter, None),
+        Some(Err(error)) => (EnvFilter::new("info"), Some(error)),
+    };
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         builder.with_target(false).compact().init();
     } else {
         builder.json().init();
+    }
+    if let Some(problem) = problem {
+        tracing::warn!("{VARIABLE} is not understood, so \"info\" is taken: {problem}");
     }
 }

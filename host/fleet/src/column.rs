@@ -108,7 +108,7 @@ impl fmt::Display for Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     columns: Arc<[Column]>,
-    slots: Vec<f64>,
+    ids: Vec<f64>,
     values: Vec<f64>,
 }
 
@@ -121,11 +121,11 @@ struct Shared<'a> {
 }
 
 impl Matrix {
-    /// A matrix of given numbers: for tests and for replaying a recorded decision. `values` holds one row after
+    /// A matrix of given numbers: for tests and for replaying a recorded decision. `ids` are the rows' identities, `values` holds one row after
     /// the other; a row that is short is filled up with NaN, what is too much is cut off.
-    pub fn new(columns: &[Column], slots: Vec<f64>, mut values: Vec<f64>) -> Self {
-        values.resize(columns.len() * slots.len(), f64::NAN);
-        Self { columns: columns.into(), slots, values }
+    pub fn new(columns: &[Column], ids: Vec<f64>, mut values: Vec<f64>) -> Self {
+        values.resize(columns.len() * ids.len(), f64::NAN);
+        Self { columns: columns.into(), ids, values }
     }
 
     /// Asks the picture of the fleet for the readings of each candidate.
@@ -148,18 +148,18 @@ impl Matrix {
         for candidate in candidates {
             values.extend(columns.iter().map(|column| read(*column, candidate, &shared)));
         }
-        let slots = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
-        Self { columns, slots, values }
+        let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
+        Self { columns, ids, values }
     }
 
     /// Number of candidates.
     pub fn rows(&self) -> usize {
-        self.slots.len()
+        self.ids.len()
     }
 
     /// Numbers in it.
     pub fn len(&self) -> usize {
-        self.slots.len() + self.values.len()
+        self.ids.len() + self.values.len()
     }
 
     /// Whether it has no number at all.
@@ -175,7 +175,7 @@ impl Matrix {
     /// Each row's identity and its values.
     pub fn iter(&self) -> impl Iterator<Item = (f64, &[f64])> {
         let width = self.columns.len();
-        self.slots.iter().enumerate().map(move |(row, slot)| {
+        self.ids.iter().enumerate().map(move |(row, slot)| {
             (*slot, self.values.get(row * width..(row + 1) * width).unwrap_or_default())
         })
     }
@@ -204,7 +204,7 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             f64::from(u8::from(shared.copies > usize::from(here)))
         }
         Column::LastUsed => {
-            holding.live.answered().map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3)
+            holding.live.succeeded().map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3)
         }
         Column::SlotsTotal => f64::from(slots.total()),
         Column::SlotsFree => f64::from(slots.free()),

@@ -33,7 +33,7 @@ pub struct Term {
 
 /// Folds the signals' answers over `rows` rows: totals of those that are left, and who vetoed the rest.
 pub fn fold(answers: &[Answer], rows: usize) -> (Vec<Total>, Vec<(usize, PluginId)>) {
-    let medians: Vec<f64> = answers.iter().map(|answer| median(&answer.costs)).collect();
+    let medians: Vec<f64> = answers.iter().map(|answer| stand_in(&answer.costs)).collect();
     let mut totals = Vec::with_capacity(rows);
     let mut vetoed = Vec::new();
     'rows: for row in 0..rows {
@@ -61,6 +61,11 @@ pub fn tied(totals: &[Total]) -> usize {
     let Some(best) = totals.first() else { return 0 };
     let reach = best.ms + (best.ms.abs() * TIE_RATIO).max(TIE_MS);
     totals.iter().take_while(|total| total.ms <= reach).count()
+}
+
+/// What an abstention costs: the others' median. Not computed where nobody abstained, which is the rule.
+fn stand_in(costs: &[f64]) -> f64 {
+    if costs.iter().any(|cost| cost.is_nan()) { median(costs) } else { 0.0 }
 }
 
 /// The median of the finite costs, 0 when there is none. Vetoes are no opinion about the others.

@@ -34,22 +34,35 @@ struct ModelLine {
     places: Semaphore,
 }
 
-/// Finds a slot for the request on a backend that is not in `tried`, waiting for one if need be.
+/// Finds a slot for the request on a backend that is not in `tried`, waiting for one until `deadline` if need
+/// be. A request that was tried already has stood in line: it neither queues again nor keeps others waiting
+/// while it looks for a node that is new to it.
 pub(crate) async fn admit(
     router: &Router,
     profile: &Profile,
     written: &str,
-    tried: &[RowId],
+    (tried, deadline): (&[RowId], Instant),
 ) -> Result<Ticket, Problem> {
+    if !tried.is_empty() {
+        return look(router, profile, written, (tried, deadline)).await;
+    }
     let line = router.line.of(&profile.model, router.limits.waiting);
-    let deadline = Instant::now() + router.limits.wait;
-    let timed_out =
-        || Problem::QueueTimeout { name: written.to_owned(), seconds: router.limits.wait.as_secs() };
     let Ok(_place) = line.places.try_acquire() else {
         return Err(Problem::QueueFull { name: written.to_owned(), waiting: router.limits.waiting });
     };
     // The semaphores are never closed, so the only error is the deadline.
-    let _turn = timeout_at(deadline, line.turn.acquire()).await.map_err(|_| timed_out())?;
+    let turn = timeout_at(deadline, line.turn.acquire()).await;
+    let _turn = turn.map_err(|_| timed_out(router, written))?;
+    look(router, profile, written, (tried, deadline)).await
+}
+
+/// Decides, and decides again whenever something changed, until there is a slot.
+async fn look(
+    router: &Router,
+    profile: &Profile,
+    written: &str,
+    (tried, deadline): (&[RowId], Instant),
+) -> Result<Ticket, Problem> {
     let mut published = router.published();
     loop {
         let mut freed = pin!(router.line.freed.notified());
@@ -66,8 +79,12 @@ pub(crate) async fn admit(
                 Ok(()) = published.changed() => {}
             }
         };
-        timeout_at(deadline, change).await.map_err(|_| timed_out())?;
+        timeout_at(deadline, change).await.map_err(|_| timed_out(router, written))?;
     }
+}
+
+fn timed_out(router: &Router, written: &str) -> Problem {
+    Problem::QueueTimeout { name: written.to_owned(), seconds: router.limits.wait.as_secs() }
 }
 
 /// Decides once. `None` = everybody who could is full.
@@ -114,7 +131,14 @@ fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str)
         Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
         Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
         _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {
-            Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+            // Somebody who never told what it has may have it; a final 404 would be a guess.
+            let silent = snapshot.backends().iter().filter(|backend| backend.seen.is_none());
+            let silent: Vec<_> = silent.map(|backend| backend.node.name.to_string()).collect();
+            if silent.is_empty() {
+                Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+            } else {
+                Problem::ModelUnheard { name, nodes: silent.join(", ") }
+            }
         }
         _ => {
             let silent = snapshot.backends().iter().map(|backend| {
@@ -127,8 +151,14 @@ fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str)
 }
 
 fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
+    // A long name is no typing mistake, and comparing it with thousands would hold up everybody else.
+    const LONGEST: usize = 64;
+    const COMPARED: usize = 500;
+    if wanted.as_str().len() > LONGEST {
+        return None;
+    }
     let distance = |name: &ModelName| herdwick_fleet::nearest::distance(wanted.as_str(), name.as_str());
-    let near = snapshot.models().into_iter().map(|name| (distance(name), name)).min()?;
+    let near = snapshot.models().into_iter().take(COMPARED).map(|name| (distance(name), name)).min()?;
     (near.0 <= wanted.as_str().len() / 2).then(|| near.1.clone())
 }
 

@@ -3,6 +3,7 @@
 use herdwick_fleet::{Profile, RequestId, RowId};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::attempt::{self, Call};
 use crate::headers;
@@ -50,6 +51,7 @@ async fn infer(
         attempts: 0,
     };
     let call = Call { id, endpoint, headers: head.headers, body };
+    let deadline = Instant::now() + limits.wait;
     let mut tried: Vec<RowId> = Vec::new();
     let mut failures: Vec<String> = Vec::new();
     let exhausted = |failures: &[String]| Problem::NodesFailed {
@@ -57,7 +59,7 @@ async fn infer(
         attempts: failures.join(", "),
     };
     loop {
-        let admitted = admission::admit(router, &profile, &asked.written, &tried).await;
+        let admitted = admission::admit(router, &profile, &asked.written, (&tried, deadline)).await;
         let mut ticket = match admitted {
             Ok(ticket) => ticket,
             // Only the tries of this request know how each of them ended.
@@ -66,10 +68,14 @@ async fn infer(
         };
         match attempt::send(router, &ticket, &call).await {
             Ok((answer, link)) => {
-                ticket.answer_begins(router);
+                if answer.status().is_success() {
+                    ticket.succeeded(router.now());
+                }
                 let said = signature(&ticket, &profile);
                 let mut response = relay::answer(answer, link, ticket);
-                response.headers_mut().extend(said);
+                for (name, value) in said {
+                    response.headers_mut().insert(name, value);
+                }
                 return Ok(response);
             }
             Err(failure) => {

@@ -41,6 +41,8 @@ pub(crate) enum Problem {
     ModelNotFound { name: String, nearest: Option<ModelName> },
     /// Only nodes that do not answer have it.
     ModelOffline { name: String, nodes: String },
+    /// The nodes that answer do not have it; others have not told yet what they have.
+    ModelUnheard { name: String, nodes: String },
     /// No node is known or reachable at all.
     NoNode { nodes: String },
     /// Every node that was tried failed before its answer began.
@@ -70,7 +72,9 @@ impl Problem {
             Self::MissingModel => (StatusCode::BAD_REQUEST, "missing_model"),
             Self::InvalidModelName { .. } => (StatusCode::BAD_REQUEST, "invalid_model_name"),
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
-            Self::ModelOffline { .. } | Self::NoNode { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_node"),
+            Self::ModelOffline { .. } | Self::ModelUnheard { .. } | Self::NoNode { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no_node")
+            }
             Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
             Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
@@ -155,6 +159,11 @@ impl fmt::Display for Problem {
             Self::ModelOffline { name, nodes } => {
                 write!(out, "only nodes that do not answer have model '{name}': {nodes}; start them again")
             }
+            Self::ModelUnheard { name, nodes } => write!(
+                out,
+                "no node that answers has model '{name}', and {nodes} has not answered since the router started; \
+                 start it or leave it out"
+            ),
             Self::NoNode { nodes } if nodes.is_empty() => out.write_str(
                 "no node is known; start the router with --node http://HOST:11434 for each machine",
             ),

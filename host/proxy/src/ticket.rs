@@ -3,19 +3,17 @@
 
 use std::sync::Arc;
 
-use herdwick_fleet::live::HoldingLive;
+use herdwick_fleet::live::{HoldingLive, LoadCredit};
 use herdwick_fleet::{Backend, Candidate, Decision, Moment, Residency, SlotGuard};
 use tokio::sync::Notify;
-
-use crate::router::Router;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
 pub(crate) struct Ticket {
     pub(crate) backend: Arc<Backend>,
     pub(crate) decision: Arc<Decision>,
     live: Arc<HoldingLive>,
-    /// Whether the answer began.
-    answered: bool,
+    /// This request's part in a load, until an answer proves the model resident.
+    load: Option<LoadCredit>,
     slot: Option<SlotGuard>,
     freed: Arc<Notify>,
 }
@@ -32,31 +30,28 @@ impl Ticket {
         let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
         let residency = decision.ranked.first().and_then(|best| best.residency);
-        if matches!(residency, Some(Residency::OnDisk | Residency::Warm)) {
-            live.credit_load(now);
-        }
+        let loads = matches!(residency, Some(Residency::OnDisk | Residency::Warm | Residency::Loading));
+        let load = loads.then(|| live.join_load(now));
         Some(Self {
             backend: Arc::clone(backend),
             decision: Arc::clone(decision),
             live,
-            answered: false,
+            load,
             slot: Some(slot),
             freed: Arc::clone(freed),
         })
     }
 
-    /// The backend's answer began: the model is resident there.
-    pub(crate) fn answer_begins(&mut self, router: &Router) {
-        self.answered = true;
-        self.live.credit_answer(router.now());
+    /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast
+    /// must not look like one that is ready.
+    pub(crate) fn succeeded(&mut self, now: Moment) {
+        self.live.credit_success(now);
+        self.load = None;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.answered {
-            self.live.withdraw_load();
-        }
         // First the slot, then the word that it is free.
         self.slot = None;
         self.freed.notify_waiters();

@@ -34,7 +34,16 @@ pub(crate) enum Failure {
 impl Failure {
     /// Whether nobody listens there, as opposed to one connection having gone wrong.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::ConnectTimeout(_))
+        use std::io::ErrorKind;
+        match self {
+            Self::ConnectTimeout(_) => true,
+            // Anything else, like too many open files, is our own trouble and says nothing of the backend.
+            Self::Connect(error) => matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            ),
+            Self::Send(_) => false,
+        }
     }
 }
 
