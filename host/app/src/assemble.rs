@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use herdwick_control::{Keeper, Polling, Published};
 use herdwick_fleet::{Origin, Reach, Ring};
-use herdwick_plugin_host::{Package, PluginHost};
+use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_proxy::{Limits, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -21,7 +21,7 @@ use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
-const GREETING: Duration = Duration::from_millis(500);
+const GREETING: Duration = Duration::from_secs(2);
 /// How often instances of plugins that died are replaced.
 const MEND: Duration = Duration::from_millis(250);
 
@@ -57,7 +57,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
     settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
-    let plugins = Arc::new(load_plugins(&settings.plugins)?);
+    let plugins = Arc::new(load_plugins(&Wanted { files: settings.plugins.clone(), ..Wanted::default() })?);
     let mut keeper = Keeper::default();
     for node in settings.nodes {
         keeper.add(&node.name, node.origin, node.slots);
@@ -117,20 +117,11 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load_plugins(files: &[PathBuf]) -> anyhow::Result<PluginHost> {
-    let next = "mend or leave out what is named above; the built-in signals need no file";
-    let mut packages = Vec::new();
-    let mut problems = Vec::new();
-    for file in files {
-        match Package::read(file) {
-            Ok(package) => packages.push(package),
-            Err(problem) => problems.push(problem.to_string()),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Failed::plainly(problems.join("\n       "), next));
-    }
-    PluginHost::start(packages).map_err(|error| Failed::because(error, "the plugins cannot be loaded", next))
+fn load_plugins(wanted: &Wanted) -> anyhow::Result<PluginHost> {
+    PluginHost::start(wanted).map_err(|error| {
+        let next = "mend or leave out what is named above; the built-in signals need no file";
+        Failed::because(error, "the plugins cannot be loaded", next)
+    })
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -160,7 +151,7 @@ async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<Plugi
     });
     // Late or not, what is known by then is shown.
     let _ = tokio::time::timeout(GREETING, heard).await;
-    let banner = banner::text(address, &fleet.load(), &plugins.current());
+    let banner = banner::text(address, &fleet.load(), &plugins.status());
     // Without a standard output there is nobody to greet.
     let _ = std::io::stdout().write_all(banner.as_bytes());
 }

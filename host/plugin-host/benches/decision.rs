@@ -10,7 +10,7 @@ use herdwick_fleet::{
     Claim, Field, Fleet, Model, ModelName, Moment, Observation, Origin, Profile, RequestId, ResidentClaim,
     Snapshot, decide,
 };
-use herdwick_plugin_host::PluginHost;
+use herdwick_plugin_host::{PluginHost, Wanted};
 
 const MODEL: &str = "qwen3:8b";
 
@@ -42,7 +42,7 @@ fn fleet(nodes: u16) -> Result<Snapshot, Box<dyn std::error::Error>> {
 }
 
 fn decision(criterion: &mut Criterion) {
-    let host = PluginHost::start(Vec::new()).expect("the built-in plugins load");
+    let host = PluginHost::start(&Wanted::default()).expect("the built-in plugins load");
     let mut group = criterion.benchmark_group("decision");
     for nodes in [1, 8, 64] {
         let snapshot = fleet(nodes).expect("a valid fleet");

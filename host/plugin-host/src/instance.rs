@@ -14,6 +14,8 @@ use crate::sandbox::{Sandbox, printable};
 
 pub(crate) use exports::herdwick::plugin::lifecycle::{Manifest, Setting};
 
+pub(crate) use crate::bindings::herdwick::plugin::types::Value;
+
 /// A plugin that can be called.
 pub(crate) struct Instance {
     store: Store<Sandbox>,
@@ -64,6 +66,14 @@ impl Instance {
             }
         })?;
         answer.map_err(|text| Fault::Refused(printable(&text, limits::ERROR_BYTES)))
+    }
+
+    /// One phrase per row.
+    pub(crate) fn explain(&mut self, words: &[String], rows: &[f64]) -> Result<Vec<String>, Fault> {
+        let phrases = self.call(limits::EXPLAIN, |plugin, store| {
+            plugin.herdwick_plugin_explain().call_explain(store, words, rows)
+        })?;
+        Ok(phrases.iter().map(|phrase| printable(phrase, limits::PHRASE_BYTES)).collect())
     }
 
     fn call<T>(

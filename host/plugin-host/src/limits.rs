@@ -6,8 +6,15 @@ pub const FILE_BYTES: usize = 32 << 20;
 pub const MEMORY_BYTES: usize = 16 << 20;
 /// Elements of all of a guest's function tables.
 pub const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances, memories and tables inside one component instance.
+/// Core instances inside one component instance: adapters come as further ones.
 pub const CORE_ITEMS: usize = 16;
+/// Memories of one instance. The bound on bytes holds for each, so there is one.
+pub const MEMORIES: usize = 1;
+/// Tables of one instance; the bound on elements holds for each.
+pub const TABLES: usize = 4;
+/// Times that the trial of a new plugin is repeated when it runs out of time: the machine may be busy, and a
+/// plugin that is really too slow fails each time.
+pub const TRIALS: usize = 3;
 /// Native stack of a guest in bytes: wasmtime's own default, named so that a change there changes nothing here.
 pub const STACK_BYTES: usize = 512 << 10;
 /// Columns that one signal may ask for.
@@ -42,3 +49,7 @@ pub const COST: Budget = Budget { ms: 5, answer_bytes: 64 << 10 };
 pub const DESCRIBE: Budget = Budget { ms: 100, answer_bytes: 256 << 10 };
 /// `configure`.
 pub const CONFIGURE: Budget = Budget { ms: 250, answer_bytes: 64 << 10 };
+/// `explain`: for people, never on the path of a request.
+pub const EXPLAIN: Budget = Budget { ms: 50, answer_bytes: 256 << 10 };
+/// Bytes of one phrase of an explanation.
+pub const PHRASE_BYTES: usize = 120;

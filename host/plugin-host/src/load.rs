@@ -1,15 +1,18 @@
 //! From bytes to something that can run: header, compilation, imports, exports, one trial. Off the request
 //! path; every refusal says what is wrong and what to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
 use crate::bindings::{SignalPlugin, SignalPluginPre};
+use crate::config::SettingValue;
 use crate::engine::Ticker;
 use crate::fault::{Fault, LoadError};
-use crate::instance::Instance;
+use crate::instance::{Instance, Setting, Value};
+use crate::limits;
 use crate::manifest::{self, Described};
 use crate::package::{Digest, Package, Source};
 use crate::sandbox::Sandbox;
@@ -19,7 +22,6 @@ use crate::trial;
 pub(crate) struct Loaded {
     pub(crate) source: Source,
     pub(crate) digest: Digest,
-    pub(crate) weight: f64,
     pub(crate) described: Described,
     pre: SignalPluginPre<Sandbox>,
 }
@@ -55,28 +57,54 @@ pub(crate) fn load(
     let mut instance =
         Instance::new(engine, ticker, &pre).map_err(|fault| one(format!("cannot start: {fault}")))?;
     let manifest = instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
-    let described = manifest::check(&manifest, &package.source)
+    let described = manifest::check(&manifest)
         .map_err(|problems| problems.into_iter().flat_map(one).collect::<Vec<_>>())?;
-    let loaded = Loaded {
-        source: package.source.clone(),
-        digest: package.digest(),
-        weight: package.weight,
-        described,
-        pre,
-    };
-    let mut instance = loaded.instance(engine, ticker).map_err(|fault| one(fault.to_string()))?;
-    trial::run(&mut instance, &loaded.described).map_err(one)?;
+    let loaded = Loaded { source: package.source.clone(), digest: package.digest(), described, pre };
+    try_out(engine, ticker, &loaded).map_err(one)?;
     Ok(loaded)
+}
+
+/// The trial, repeated if time ran out.
+fn try_out(engine: &Engine, ticker: &Arc<Ticker>, loaded: &Loaded) -> Result<(), String> {
+    let mut tries = (0..limits::TRIALS).map(|_| {
+        let instance = loaded.instance(engine, ticker, &BTreeMap::new());
+        let mut instance = instance.map_err(|fault| (false, fault.to_string()))?;
+        trial::run(&mut instance, &loaded.described)
+    });
+    let mut last = Ok(());
+    for tried in &mut tries {
+        match tried {
+            Err((true, problem)) => last = Err(problem),
+            settled => return settled.map_err(|(_, problem)| problem),
+        }
+    }
+    last
 }
 
 impl Loaded {
     /// A configured instance, ready to be asked.
-    pub(crate) fn instance(&self, engine: &Engine, ticker: &Arc<Ticker>) -> Result<Instance, Fault> {
+    pub(crate) fn instance(
+        &self,
+        engine: &Engine,
+        ticker: &Arc<Ticker>,
+        settings: &BTreeMap<String, SettingValue>,
+    ) -> Result<Instance, Fault> {
         let mut instance = Instance::new(engine, ticker, &self.pre)?;
         instance.name(self.described.id.clone());
-        instance.configure(&[])?.map_err(|problems| Fault::Refused(problems.join("; ")))?;
+        let settings: Vec<Setting> = settings.iter().map(|(key, value)| setting(key, value)).collect();
+        instance.configure(&settings)?.map_err(|problems| Fault::Refused(problems.join("; ")))?;
         Ok(instance)
     }
+}
+
+fn setting(key: &str, value: &SettingValue) -> Setting {
+    let value = match value.clone() {
+        SettingValue::Number(number) => Value::Number(number),
+        SettingValue::Text(text) => Value::Text(text),
+        SettingValue::Flag(flag) => Value::Flag(flag),
+        SettingValue::Texts(texts) => Value::Texts(texts),
+    };
+    Setting { key: key.to_owned(), value }
 }
 
 /// Tells apart what people hand over by mistake, before the compiler speaks in its own words.

@@ -10,12 +10,14 @@ use crate::fault::LoadError;
 use crate::limits;
 
 /// Where a plugin came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// It is part of this binary.
     BuiltIn(&'static str),
     /// A file of the operator's.
     File(PathBuf),
+    /// Known by name only: the configuration speaks of it.
+    Named(String),
 }
 
 impl fmt::Display for Source {
@@ -23,6 +25,7 @@ impl fmt::Display for Source {
         match self {
             Self::BuiltIn(name) => write!(out, "{name} (built in)"),
             Self::File(path) => write!(out, "{}", path.display()),
+            Self::Named(name) => out.write_str(name),
         }
     }
 }
@@ -50,14 +53,12 @@ pub struct Package {
     pub source: Source,
     /// The component.
     pub bytes: Cow<'static, [u8]>,
-    /// The operator's multiplier, at least 0.
-    pub weight: f64,
 }
 
 impl Package {
     /// A plugin that is part of this binary.
     pub const fn built_in(name: &'static str, bytes: &'static [u8]) -> Self {
-        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes), weight: 1.0 }
+        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes) }
     }
 
     /// Reads a file, bounded in size.
@@ -81,7 +82,7 @@ impl Package {
                 limits::FILE_BYTES >> 20
             )));
         }
-        Ok(Self { source, bytes: Cow::Owned(bytes), weight: 1.0 })
+        Ok(Self { source, bytes: Cow::Owned(bytes) })
     }
 
     /// The digest of its bytes.

@@ -163,15 +163,11 @@ pub fn hostile() -> Vec<(Signal<'static>, &'static str)> {
                 cost: Some("(call $ok (i32.const 0) (i32.const 16384))"),
                 ..Signal::default()
             },
-            "larger than 65536 bytes",
+            "more than 65536 bytes",
         ),
         (guest("short", "(call $ok (i32.const 0) (i32.const 0))"), "answered 0 numbers for"),
         (guest("long", "(call $ok (i32.const 0) (i32.const 100))"), "answered 100 numbers for"),
         (guest("lies", "(call $ok (i32.const 0) (i32.const 0x7fffffff))"), ""),
         (Signal { name: "minus-infinity", one: "(f64.const -inf)", ..Signal::default() }, "minus infinity"),
-        (
-            Signal { name: "vetoes", may_veto: true, one: "(f64.const inf)", ..Signal::default() },
-            "without the right",
-        ),
     ]
 }
