@@ -3,20 +3,22 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use herdwick_control::{Keeper, Polling, Published};
+use herdwick_control::{Admin, Keeper, Polling, Published};
 use herdwick_fleet::{Origin, Reach, Ring};
 use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_proxy::{Limits, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::admin::{OnControl, PluginAdmin};
 use crate::demo::Demo;
 use crate::failed::Failed;
+use crate::reloader::Reloader;
 use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
 
@@ -57,7 +59,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
     settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
-    let plugins = Arc::new(load_plugins(&Wanted { files: settings.plugins.clone(), ..Wanted::default() })?);
+    let wanted = Wanted { files: settings.plugins.clone(), ..Wanted::default() };
+    let plugins = Arc::new(load_plugins(&wanted)?);
     let mut keeper = Keeper::default();
     for node in settings.nodes {
         keeper.add(&node.name, node.origin, node.slots);
@@ -65,12 +68,22 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let published = keeper.published();
     let limits = Limits { body_bytes: settings.body_bytes, ..Limits::default() };
     let ring = Arc::new(Ring::default());
+    let control = runtime()?;
+    let reloader = reloader(&plugins, wanted)?;
+    let shown = PluginAdmin {
+        host: Arc::clone(&plugins),
+        ring: Arc::clone(&ring),
+        reload: Box::new(move || reloader.look()),
+    };
+    let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
+    let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
     let router = Router::new(Parts {
         limits,
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,
-        ring: Arc::clone(&ring),
+        ring,
+        aside,
         start,
     });
     let (stop, stopped) = watch::channel(false);
@@ -87,7 +100,6 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
 
-    let control = runtime()?;
     let mending = Arc::clone(&plugins);
     std::thread::Builder::new()
         .name("control".to_owned())
@@ -122,6 +134,12 @@ fn load_plugins(wanted: &Wanted) -> anyhow::Result<PluginHost> {
         let next = "mend or leave out what is named above; the built-in signals need no file";
         Failed::because(error, "the plugins cannot be loaded", next)
     })
+}
+
+fn reloader(plugins: &Arc<PluginHost>, wanted: Wanted) -> anyhow::Result<Reloader> {
+    let watched: Vec<PathBuf> =
+        wanted.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+    Reloader::start(Arc::clone(plugins), &watched, Box::new(move || Ok(wanted.clone())))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

@@ -65,6 +65,8 @@ pub struct Decision {
     pub at: Moment,
     /// What was asked for.
     pub model: ModelName,
+    /// Path of the client's request.
+    pub endpoint: &'static str,
     /// The fleet picture it was made on.
     pub fleet: Generation,
     /// The plugin set that was asked.
@@ -140,6 +142,7 @@ pub fn decide(
         id: profile.id,
         at: now,
         model: profile.model.clone(),
+        endpoint: profile.endpoint,
         fleet: snapshot.generation,
         plugins: sheet.generation,
         signals: sheet.answers.into_iter().map(|answer| answer.plugin).collect(),

@@ -7,6 +7,7 @@
 
 mod admission;
 mod aggregate;
+mod aside;
 mod attempt;
 mod body;
 mod dialect;
@@ -21,4 +22,5 @@ pub mod server;
 mod ticket;
 mod upstream;
 
+pub use aside::Aside;
 pub use router::{Limits, Parts, Router};

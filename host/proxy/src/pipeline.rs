@@ -1,5 +1,7 @@
 //! The story of a request, on one screen. Start reading here.
 
+use std::net::IpAddr;
+
 use herdwick_fleet::{Profile, RequestId, RowId};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -12,21 +14,31 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Endpoint, Route};
 use crate::ticket::Ticket;
-use crate::{admission, aggregate, body, dialect};
+use crate::{admission, aggregate, aside, body, dialect};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
-pub(crate) async fn serve(router: &Router, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
     let id = router.ids.mint();
     let answer = match routes::find(request.method(), request.uri().path()) {
         Ok(Route::Inference(endpoint)) => infer(router, id, endpoint, request).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Root) => Ok(aggregate::root()),
+        Ok(Route::Admin) => admin(router, peer, request).await,
         Err(problem) => Err(problem),
     };
     let mut response = answer.unwrap_or_else(|problem| problem.response());
     response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
     response
+}
+
+/// Lets in who may ask, and has it answered elsewhere.
+async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    aside::admit(&head, peer)?;
+    let limits = &router.limits;
+    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    Ok(aside::serve(router.aside(), head, body).await)
 }
 
 /// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before

@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     NoRoute { path: String, nearest: Option<&'static str> },
     /// The path exists for another method.
     Method { method: Method, path: &'static str, allow: &'static str },
+    /// The admin API is not for whoever asks.
+    Forbidden { why: &'static str },
     /// The body is larger than `limit` bytes.
     BodyTooLarge { limit: usize },
     /// The body stopped arriving.
@@ -63,6 +65,7 @@ impl Problem {
         match self {
             Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
@@ -121,6 +124,9 @@ impl fmt::Display for Problem {
             }
             Self::Method { method, path, allow } => {
                 write!(out, "{path} does not take {method}; use {allow}")
+            }
+            Self::Forbidden { why } => {
+                write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")
             }
             Self::BodyTooLarge { limit } => write!(
                 out,

@@ -9,6 +9,7 @@ use herdwick_fleet::{Generation, LivePolicy, Moment, Ring, Snapshot};
 use tokio::sync::watch;
 
 use crate::admission::Line;
+use crate::aside::Aside;
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -63,6 +64,8 @@ pub struct Parts {
     pub policy: Arc<dyn LivePolicy>,
     /// Where decisions are kept.
     pub ring: Arc<Ring>,
+    /// Who answers what is not for a model.
+    pub aside: Arc<dyn Aside>,
     /// Zero of the router's clock, the same for everybody.
     pub start: Instant,
 }
@@ -77,13 +80,14 @@ pub struct Router {
     published: watch::Receiver<Generation>,
     policy: Arc<dyn LivePolicy>,
     ring: Arc<Ring>,
+    aside: Arc<dyn Aside>,
     start: Instant,
 }
 
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, fleet, published, policy, ring, start } = parts;
+        let Parts { limits, fleet, published, policy, ring, aside, start } = parts;
         Self {
             limits,
             line: Line::default(),
@@ -93,8 +97,13 @@ impl Router {
             published,
             policy,
             ring,
+            aside,
             start,
         }
+    }
+
+    pub(crate) fn aside(&self) -> &dyn Aside {
+        &*self.aside
     }
 
     pub(crate) fn ring(&self) -> &Ring {
