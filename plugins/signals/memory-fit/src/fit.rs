@@ -1,7 +1,7 @@
 //! What of the model fits where: need against memory, in bytes.
 //! Must not know: weights, and what a slow part costs.
 
-use herdwick_sdk::{Column, Row, column};
+use herdwick_sdk::{Row, column};
 
 /// `model.state-level` from which on memory is taken, and from which on the model is resident.
 const LOADING: f64 = 3.0;
@@ -22,14 +22,14 @@ impl Fit {
     /// `None` when state or eviction is unknown, or a reading cannot be true.
     pub(crate) fn of(row: Row<'_>) -> Option<Fit> {
         let state = row.get(column::MODEL_STATE_LEVEL)?;
-        let bytes = known(row, column::MODEL_BYTES)?;
-        let system = known(row, column::MEM_SYSTEM_TOTAL_BYTES)?;
-        let accelerator = known(row, column::MEM_TOTAL_BYTES)?;
+        let bytes = row.known(column::MODEL_BYTES)?;
+        let system = row.known(column::MEM_SYSTEM_TOTAL_BYTES)?;
+        let accelerator = row.known(column::MEM_TOTAL_BYTES)?;
         // Only a machine with two memories can split a model: not a unified one, nor one without an accelerator.
         let accelerator = accelerator.filter(|total| system.is_some_and(|system| system > *total));
         if state >= LOADING {
             let vram =
-                known(row, column::MODEL_VRAM_BYTES)?.filter(|_| state >= RESIDENT && accelerator.is_some());
+                row.known(column::MODEL_VRAM_BYTES)?.filter(|_| state >= RESIDENT && accelerator.is_some());
             return Some(Fit::Present { share: share_outside(bytes, vram) });
         }
 
@@ -44,12 +44,12 @@ impl Fit {
                 return Some(Fit::TooLarge { need: least, has });
             }
         }
-        let fits_free = match (need, known(row, column::MEM_FREE_BYTES)?) {
+        let fits_free = match (need, row.known(column::MEM_FREE_BYTES)?) {
             (Some(need), Some(free)) => need <= free,
             _ => false,
         };
         // Whatever fits into free memory evicts nobody, also where the regret is not known.
-        let regret_ms = known(row, column::MEM_EVICT_REGRET_MS)?.or(fits_free.then_some(0.0))?;
+        let regret_ms = row.known(column::MEM_EVICT_REGRET_MS)?.or(fits_free.then_some(0.0))?;
         Some(Fit::Room { regret_ms, share: share_outside(need, accelerator) })
     }
 }
@@ -60,11 +60,6 @@ fn share_outside(bytes: Option<f64>, accelerator: Option<f64>) -> f64 {
         (Some(bytes), Some(accelerator)) if bytes > accelerator => (bytes - accelerator) / bytes,
         _ => 0.0,
     }
-}
-
-/// A reading that may be missing; `None` where one is given that cannot be true.
-fn known(row: Row<'_>, column: Column) -> Option<Option<f64>> {
-    if row.raw(column).is_nan() { Some(None) } else { row.get(column).map(Some) }
 }
 
 #[cfg(test)]
