@@ -124,7 +124,8 @@ fn advantage(row: Row<'_>, decode_per_s: f64, prices: &Prices) -> Option<Option<
     let best_other = row.known(column::RATE_BEST_OTHER_DECODE_PER_S)?.filter(|rate| *rate > 0.0);
     Some(match (has_copy, best_other) {
         (Some(false), _) => Some(prices.sole_advantage),
-        (_, Some(rate)) => Some((decode_per_s / rate - 1.0).clamp(0.0, prices.advantage_limit)),
+        // Not `clamp`: its panic text brings the formatting of floats, which doubles the component.
+        (_, Some(rate)) => Some((decode_per_s / rate - 1.0).max(0.0).min(prices.advantage_limit)),
         (_, None) => None,
     })
 }
