@@ -95,14 +95,30 @@ pub enum Resident {
 /// machine should be tried by its ordinary cost and corrected by its first answers (`routing`: learning).
 pub const PRIOR_LOAD_BYTES_PER_S: f64 = 1.5e9;
 
+/// Memory bandwidth of an unknown machine: 100 GB/s, times 1.5 for the same reason.
+pub const PRIOR_BANDWIDTH_BYTES_PER_S: f64 = 1.5e11;
+/// Prompt tokens are read this many times as fast as answer tokens are made, before anything was learned.
+pub const PRIOR_PREFILL_RATIO: f64 = 10.0;
+
 /// A load that is overdue is predicted to need this share of its prediction more.
 const OVERDUE_RATIO: f64 = 0.2;
 
 impl Holding {
+    /// Predicted time of a whole load, in milliseconds.
+    pub fn load_ms(&self) -> f64 {
+        self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3
+    }
+
+    /// How fast an answer is made while nothing was learned, in tokens per second: each token reads the whole
+    /// model once. A machine with an ordinary memory, taken 1.5 times as fast as it is.
+    pub fn prior_decode_per_s(&self) -> f64 {
+        PRIOR_BANDWIDTH_BYTES_PER_S / (self.model.bytes.max(1) as f64)
+    }
+
     /// How ready the model is, and, unless it is resident, the milliseconds that are left until it is.
     /// `None` when the poll is stale and nothing of our own says more.
     pub fn residency(&self, now: Moment) -> Option<(Residency, f64)> {
-        let load_ms = self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3;
+        let load_ms = self.load_ms();
         let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
         if let Some((Resident::Yes { .. }, _)) = polled {
             return Some((Residency::Resident, 0.0));

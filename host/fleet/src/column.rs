@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::Holding;
+use crate::backend::{Holding, PRIOR_PREFILL_RATIO};
 use crate::candidate::Candidate;
 use crate::model::Residency;
 use crate::moment::Moment;
@@ -44,7 +44,7 @@ columns! {
     "req.modality-level" Modality "0 text, 1 embedding, 2 vision, 3 image, 4 speech.",
     "time.hour-of-week-count" HourOfWeek "0 to 167, from Monday 0:00, local time of the router.",
     "model.state-level" ModelState "1 on disk, 2 in the page cache, 3 loading, 4 resident.",
-    "model.load-ms" ModelLoad "Predicted load time; the rest of it while loading.",
+    "model.load-ms" ModelLoad "Predicted load time; the rest of it while loading; that of a reload when resident.",
     "model.bytes" ModelBytes "Size on disk.",
     "model.vram-bytes" ModelVram "Bytes of it on the GPU.",
     "model.kv-bytes-per-token" ModelKv "Cache bytes per token of context.",
@@ -193,7 +193,12 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
         Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
         Column::Attempts => f64::from(shared.profile.attempts),
         Column::ModelState => residency().map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
-        Column::ModelLoad => residency().map_or(UNKNOWN, |(_, rest)| rest),
+        // What a reload would take, where it is resident.
+        Column::ModelLoad => match residency() {
+            None => UNKNOWN,
+            Some((Residency::Resident, _)) => holding.load_ms(),
+            Some((_, rest)) => rest,
+        },
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |(vram, _)| vram as f64),
         Column::ResidentContext => {
@@ -216,6 +221,9 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             let all: u32 = backend.holdings.values().map(|other| other.live.slots.busy()).sum();
             f64::from(all.saturating_sub(slots.busy()))
         }
+        Column::Decode => holding.prior_decode_per_s(),
+        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
+        Column::RateSamples => 0.0,
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only with agents and learning.
         _ => UNKNOWN,

@@ -14,6 +14,9 @@ use guests::Signal;
 use herdwick_fleet::{Column, Matrix};
 use herdwick_plugin_host::{PluginHost, Wanted};
 
+/// Signals inside the binary.
+const BUILT_INS: usize = 7;
+
 /// A folder that goes with its test.
 struct Folder(PathBuf);
 

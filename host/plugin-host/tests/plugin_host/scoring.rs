@@ -4,7 +4,7 @@ use guests::Signal;
 use herdwick_fleet::{Matrix, Sheet, SignalPolicy as _, Words};
 use herdwick_plugin_host::{PluginHost, Source};
 
-use super::{Folder, host};
+use super::{BUILT_INS, Folder, host};
 
 /// Asks the live set about rows of (state, load), giving it the columns that it wants.
 pub(crate) fn ask(host: &PluginHost, rows: &[(f64, f64)]) -> Sheet {
@@ -42,7 +42,7 @@ fn a_file_with_a_built_ins_name_takes_its_place() {
     let (host, _folder) = host(&[&guests::inverted_residency()]);
     let sheet = ask(&host, &[(4.0, 0.0), (1.0, 3_000.0)]);
     assert_eq!(costs(&sheet, "model-residency"), [0.0, -3_000.0], "the guest answers, no native twin");
-    assert_eq!(sheet.answers.len(), 2, "it replaces, it does not join");
+    assert_eq!(sheet.answers.len(), BUILT_INS, "it replaces, it does not join");
     let status = host.status();
     let replaced = status.iter().find(|plugin| plugin.id.as_str() == "model-residency");
     assert!(replaced.is_some_and(|plugin| matches!(plugin.source, Source::File(_)) && plugin.calls == 1));
