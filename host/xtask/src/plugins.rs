@@ -5,32 +5,27 @@
 
 use std::fs;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use herdwick_guest_build::{Stamp, Toolchain, component};
 
 use crate::lock::Lock;
 use crate::text;
 use crate::workspace::Workspace;
 
 pub mod compile;
-pub mod component;
 pub mod folder;
 pub mod freshness;
 pub mod record;
-pub mod section;
 pub mod sources;
-pub mod stamp;
-pub mod toolchain;
 
 use folder::Plugin;
 use record::{Built, Record};
 use sources::Sources;
-use stamp::Stamp;
-use toolchain::Toolchain;
 
 /// Builds the named plugins, or all of them, and writes what came out.
 pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
     let plugins = folder::choose(folder::list(&workspace.root)?, names)?;
-    let (toolchain, mut record) = if names.is_empty() { afresh(workspace) } else { as_recorded(workspace) }?;
+    let (toolchain, mut record) = if names.is_empty() { afresh() } else { as_recorded(workspace) }?;
     let holder = workspace.root.join(folder::PREBUILT);
     fs::create_dir_all(&holder).with_context(|| format!("cannot create {}", holder.display()))?;
     for plugin in &plugins {
@@ -54,7 +49,7 @@ pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
 pub fn check(workspace: &Workspace, names: &[String]) -> Result<()> {
     let plugins = folder::choose(folder::list(&workspace.root)?, names)?;
     let record = Record::read(&workspace.root)?;
-    let toolchain = Toolchain::find(workspace, Some(&record.toolchain))?;
+    let toolchain = toolchain(Some(&record.toolchain))?;
     let comparable = record.toolchain == toolchain.description;
     if !comparable {
         println!(
@@ -81,8 +76,8 @@ pub fn check(workspace: &Workspace, names: &[String]) -> Result<()> {
 }
 
 /// For a build of all plugins: any toolchain, and a record that begins empty.
-fn afresh(workspace: &Workspace) -> Result<(Toolchain, Record)> {
-    let toolchain = Toolchain::find(workspace, None)?;
+fn afresh() -> Result<(Toolchain, Record)> {
+    let toolchain = toolchain(None)?;
     let record = Record::new(&toolchain.description);
     Ok((toolchain, record))
 }
@@ -90,7 +85,7 @@ fn afresh(workspace: &Workspace) -> Result<(Toolchain, Record)> {
 /// For a build of some plugins: the toolchain that built the others, and their record.
 fn as_recorded(workspace: &Workspace) -> Result<(Toolchain, Record)> {
     let record = Record::read(&workspace.root)?;
-    let toolchain = Toolchain::find(workspace, Some(&record.toolchain))?;
+    let toolchain = toolchain(Some(&record.toolchain))?;
     if record.toolchain != toolchain.description {
         bail!(
             "plugins/prebuilt was built by another toolchain, and one folder cannot mix two; build all of them: \
@@ -99,6 +94,10 @@ fn as_recorded(workspace: &Workspace) -> Result<(Toolchain, Record)> {
         );
     }
     Ok((toolchain, record))
+}
+
+fn toolchain(wanted: Option<&str>) -> Result<Toolchain> {
+    Toolchain::find(wanted).map_err(|missing| anyhow!("{missing}; {}", missing.advice()))
 }
 
 /// Compiles one plugin and turns it into a component that carries its stamp.

@@ -7,11 +7,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
 
-use xtask::plugins::component;
+use herdwick_guest_build::{Stamp, component};
 use xtask::plugins::folder;
 use xtask::plugins::freshness;
 use xtask::plugins::sources::Sources;
-use xtask::plugins::stamp::Stamp;
 use xtask::{lock::Lock, workspace::Workspace};
 
 #[test]

@@ -4,10 +4,10 @@
 use std::fs;
 
 use anyhow::Result;
+use herdwick_guest_build::Stamp;
 
 use super::folder;
 use super::sources::Sources;
-use super::stamp::Stamp;
 use crate::lock::Lock;
 use crate::text;
 use crate::workspace::Workspace;

@@ -17,7 +17,7 @@ const COMPONENTS: &str = "\n# component, bytes, sha256\n";
 /// The file's contents.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Record {
-    /// As [`super::toolchain::Toolchain`] describes itself; equal text means equal toolchains.
+    /// As [`herdwick_guest_build::Toolchain`] describes itself; equal text means equal toolchains.
     pub toolchain: String,
     /// Components by plugin name.
     pub components: BTreeMap<String, Built>,

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use herdwick_guest_build::recipe;
 
-use super::compile;
 use super::folder::Plugin;
 use crate::lock::{Lock, Package};
 use crate::text;
@@ -24,7 +24,7 @@ impl Sources {
         if !workspace.members.contains_key(&plugin.package) {
             bail!("{} is not a member of the workspace; add it to `members` in Cargo.toml", plugin.folder);
         }
-        let mut sources = Self { lines: vec![format!("recipe {}", compile::recipe())], files: Vec::new() };
+        let mut sources = Self { lines: vec![format!("recipe {}", recipe::profile())], files: Vec::new() };
         for key in ["edition", "version"] {
             let value = workspace.manifest.get("workspace").and_then(|table| table.get("package")?.get(key));
             sources.lines.push(format!(

@@ -23,10 +23,11 @@ const APP: &str = "herdwick";
 const TEST_SERVER: &str = "fakenode";
 const FLEET: &str = "herdwick-fleet";
 const WIRE: &str = "herdwick-wire";
+const GUEST_BUILD: &str = "herdwick-guest-build";
 const TELEMETRY: &str = "herdwick-telemetry";
 
 /// A crate of `host/` without a row is refused.
-const TABLE: [Rule; 10] = [
+const TABLE: [Rule; 11] = [
     Rule { crate_name: FLEET, ours: &[], never: &["tokio", "serde", "wasmtime", "hyper", "http", "tracing"] },
     Rule { crate_name: WIRE, ours: &[FLEET], never: &["tokio", "hyper", "http", "wasmtime"] },
     Rule { crate_name: "herdwick-plugin-host", ours: &[FLEET], never: &["hyper", "http", "rusqlite"] },
@@ -36,7 +37,8 @@ const TABLE: [Rule; 10] = [
     Rule { crate_name: TELEMETRY, ours: &[], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: "herdwick-agent", ours: &[WIRE, TELEMETRY], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: TEST_SERVER, ours: &[], never: &["wasmtime", "rusqlite"] },
-    Rule { crate_name: "xtask", ours: &[], never: &["wasmtime", "tokio"] },
+    Rule { crate_name: GUEST_BUILD, ours: &[], never: &["wasmtime", "tokio"] },
+    Rule { crate_name: "xtask", ours: &[GUEST_BUILD], never: &["wasmtime", "tokio"] },
 ];
 
 /// Manifest lines that the table does not allow.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::section;
+use crate::section;
 
 /// The section's name; the router's trace and `herdwick plugins list` show what is in it.
 pub const SECTION: &str = "herdwick:source";
@@ -10,7 +10,7 @@ pub const SECTION: &str = "herdwick:source";
 /// The contents of the section, one `key=value` line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stamp {
-    /// SHA-256 of the sources, see [`super::sources::Sources`].
+    /// SHA-256 of the sources, as whoever built it gathered them.
     pub digest: String,
     /// The contract the component was built against.
     pub contract: String,
@@ -25,9 +25,12 @@ impl Stamp {
     }
 
     /// Reads the stamp of a component.
+    ///
+    /// # Errors
+    /// It is no component, or has no such section.
     pub fn read(component: &[u8]) -> Result<Self> {
         let bytes = section::custom(component, SECTION)?
-            .with_context(|| format!("has no section {SECTION}; run `cargo xtask plugins`"))?;
+            .with_context(|| format!("has no section {SECTION}; build it again"))?;
         let text = std::str::from_utf8(bytes).with_context(|| format!("section {SECTION} is not UTF-8"))?;
         let value = |key: &str| {
             text.lines()

@@ -4,11 +4,8 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
-use toml::Value;
-
-use super::compile;
-use crate::workspace::Workspace;
+use crate::component;
+use crate::recipe;
 
 /// What plugins are compiled for: nothing of a system is there to import.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -44,6 +41,29 @@ pub enum StandardLibrary {
     },
 }
 
+/// Why no plugin can be compiled here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToolchain {
+    /// No compiler, or none with a standard library for the target.
+    #[error("no compiler here can build for {TARGET}")]
+    Compiler,
+    /// The compiler is of a kind that does not bring a linker.
+    #[error("there is a compiler for {TARGET} here, but no linker")]
+    Linker,
+}
+
+impl NoToolchain {
+    /// What to do about it.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::Compiler => {
+                "run `rustup target add wasm32-unknown-unknown`, or on Debian `apt-get install rustc-web rust-web-src`"
+            }
+            Self::Linker => "on Debian, `apt-get install lld` brings one",
+        }
+    }
+}
+
 /// A compiler that may or may not do.
 struct Candidate {
     rustc: PathBuf,
@@ -54,31 +74,25 @@ struct Candidate {
 impl Toolchain {
     /// The toolchain that is described like this where it is here, since only with that one bytes can be compared;
     /// else the first compiler with the target installed, else the first with its standard library's sources.
-    pub fn find(workspace: &Workspace, wanted: Option<&str>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(wanted: Option<&str>) -> Result<Self, NoToolchain> {
         let candidates: Vec<Candidate> = compilers().into_iter().filter_map(Candidate::ask).collect();
         let linker = linker(&candidates);
-        let encoder = encoder(workspace);
         let with_target = candidates.iter().filter(|candidate| candidate.has_target());
-        let mut found: Vec<Self> = with_target
-            .map(|candidate| candidate.toolchain(StandardLibrary::Installed, None, &encoder))
-            .collect();
+        let mut found: Vec<Self> =
+            with_target.map(|candidate| candidate.toolchain(StandardLibrary::Installed, None)).collect();
         for candidate in &candidates {
             if let (Some(sources), Some(linker)) = (candidate.sources(), &linker) {
-                let library = StandardLibrary::FromSource { sources };
-                found.push(candidate.toolchain(library, Some(linker.clone()), &encoder));
+                found
+                    .push(candidate.toolchain(StandardLibrary::FromSource { sources }, Some(linker.clone())));
             }
         }
         let matching = found.iter().position(|toolchain| Some(toolchain.description.as_str()) == wanted);
-        if let Some(chosen) = found.into_iter().nth(matching.unwrap_or(0)) {
-            return Ok(chosen);
-        }
-        if candidates.iter().any(|candidate| candidate.sources().is_some()) {
-            bail!("there is a compiler for {TARGET} here but no linker; `apt-get install lld` brings one");
-        }
-        bail!(
-            "no compiler here can build for {TARGET}; run `rustup target add {TARGET}`, or on Debian \
-             `apt-get install rustc-web rust-web-src`"
-        )
+        let has_sources = candidates.iter().any(|candidate| candidate.sources().is_some());
+        let missing = if has_sources { NoToolchain::Linker } else { NoToolchain::Compiler };
+        found.into_iter().nth(matching.unwrap_or(0)).ok_or(missing)
     }
 
     /// The compiler in one line, as a component carries it.
@@ -115,12 +129,7 @@ impl Candidate {
         self.version.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).unwrap_or("unknown")
     }
 
-    fn toolchain(
-        &self,
-        standard_library: StandardLibrary,
-        linker: Option<PathBuf>,
-        encoder: &str,
-    ) -> Toolchain {
+    fn toolchain(&self, standard_library: StandardLibrary, linker: Option<PathBuf>) -> Toolchain {
         let library = match standard_library {
             StandardLibrary::Installed => "installed with the compiler",
             StandardLibrary::FromSource { .. } => "built from source, -Zbuild-std=std,panic_abort",
@@ -136,26 +145,25 @@ impl Candidate {
             format!("standard library: {library}"),
             format!("linker: {linked_by}"),
             cargo_version(),
-            format!("encoder: {encoder}"),
-            format!("profile: {}", compile::recipe()),
+            format!("encoder: {}", component::ENCODER),
+            format!("profile: {}", recipe::profile()),
         ];
         Toolchain { rustc: self.rustc.clone(), standard_library, linker, description: lines.join("\n") }
     }
 }
 
-/// The compiler that runs this workspace's builds, then the system's.
+/// The compiler that `RUSTC` names and no other, since it says so; else the one in the `PATH`, then Debian's.
 fn compilers() -> Vec<PathBuf> {
-    let own = env::var_os("RUSTC").map_or_else(|| PathBuf::from("rustc"), PathBuf::from);
-    let mut found = vec![own];
-    if !found.contains(&PathBuf::from(DEBIAN_RUSTC)) {
-        found.push(PathBuf::from(DEBIAN_RUSTC));
+    match env::var_os("RUSTC") {
+        Some(said) => vec![PathBuf::from(said)],
+        None => vec![PathBuf::from("rustc"), PathBuf::from(DEBIAN_RUSTC)],
     }
-    found
 }
 
 /// A linker that one of the compilers brings, else one in the `PATH`.
 fn linker(candidates: &[Candidate]) -> Option<PathBuf> {
-    let brought = candidates.iter().map(|candidate| {
+    let usual = Candidate::ask(PathBuf::from("rustc"));
+    let brought = candidates.iter().chain(&usual).map(|candidate| {
         candidate.sysroot.join("lib/rustlib").join(candidate.fact("host")).join("bin/rust-lld")
     });
     let path = env::var_os("PATH").unwrap_or_default();
@@ -176,12 +184,6 @@ fn linker_version(linker: &Path) -> String {
 fn cargo_version() -> String {
     let cargo = env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     output(&cargo, &["--version"]).unwrap_or_else(|| "cargo: unknown".to_owned())
-}
-
-/// The version of wit-component that this task is linked with; the workspace pins it exactly.
-fn encoder(workspace: &Workspace) -> String {
-    let version = workspace.declared("wit-component").and_then(Value::as_str).unwrap_or("unknown");
-    format!("wit-component {}", version.trim_start_matches('='))
 }
 
 /// What a program prints when asked; none if it fails.

@@ -9,7 +9,7 @@ const COMPONENT_HEADER: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x0
 const CUSTOM: u8 = 0;
 
 /// The data of the one top-level custom section with this name.
-pub fn custom<'a>(component: &'a [u8], name: &str) -> Result<Option<&'a [u8]>> {
+pub(crate) fn custom<'a>(component: &'a [u8], name: &str) -> Result<Option<&'a [u8]>> {
     let mut rest = component.strip_prefix(&COMPONENT_HEADER).context("is not a WebAssembly component")?;
     let mut found = None;
     while let Some((id, after)) = rest.split_first() {
