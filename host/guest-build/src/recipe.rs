@@ -35,10 +35,11 @@ pub fn profile() -> String {
 /// One plugin to compile.
 #[derive(Debug)]
 pub struct Job<'a> {
-    /// The folder that cargo is started in; below it, panic messages name files relative to it.
+    /// The folder that cargo is started in.
     pub root: &'a Path,
-    /// What the root is called in the component, where it would otherwise stand with its path.
-    pub called: &'a str,
+    /// Folders that differ between machines, and what they are called in the component. Cargo's own are renamed
+    /// without being named here.
+    pub renamed: Vec<(PathBuf, String)>,
     /// The package; it may be any of the workspace that the root lies in.
     pub package: &'a str,
     /// The name of the file that cargo writes: that of its library.
@@ -100,7 +101,7 @@ impl Job<'_> {
     /// The compiler's flags: a linker where the compiler brings none, and names for the folders that differ between
     /// machines, which panic messages would otherwise carry into the component.
     fn flags(&self, toolchain: &Toolchain) -> Result<OsString> {
-        let mut renamed = vec![(self.root.to_path_buf(), self.called.to_owned())];
+        let mut renamed = self.renamed.clone();
         let home = cargo_home()?;
         renamed.push((home.clone(), "/cargo".to_owned()));
         // Cargo names the folder of a registry after its address and its own version.

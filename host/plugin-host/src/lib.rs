@@ -7,6 +7,7 @@
 
 mod bindings;
 mod builtin;
+pub mod check;
 pub mod config;
 mod engine;
 mod fault;

@@ -21,7 +21,7 @@ pub fn core_module(
     let output = output_folder(&workspace.root)?;
     let job = Job {
         root: &workspace.root,
-        called: "/herdwick",
+        renamed: vec![(workspace.root.clone(), "/herdwick".to_owned())],
         package: &plugin.package,
         artifact: &plugin.package,
         locked: true,
