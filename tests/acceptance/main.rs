@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod authoring;
 mod cli;
 mod demo;
 mod errors;

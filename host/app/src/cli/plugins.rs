@@ -1,4 +1,15 @@
-//! `herdwick plugins`: what runs, how it fares, and looking again.
+//! `herdwick plugins`: what runs, how it fares, looking again; and writing one's own, from a first crate to a
+//! component that was tried.
+
+mod alone;
+mod build;
+mod case;
+mod check;
+mod folder;
+mod hostile;
+mod new;
+mod template;
+mod test;
 
 use clap::Subcommand;
 use herdwick_wire::admin::{PluginView, PluginsView};
@@ -13,6 +24,14 @@ pub(crate) enum Command {
     List(Ask),
     /// Looks at the plugin folder and the configuration now.
     Reload(Ask),
+    /// Begin a plugin: writes a small one that is complete.
+    New(new::New),
+    /// Make the component of a plugin in Rust.
+    Build(build::Build),
+    /// Whether a component would go live, and what it would be.
+    Check(check::Check),
+    /// Run a component's golden cases and hostile input in the real sandbox.
+    Test(test::Test),
 }
 
 /// How to ask a router.
@@ -30,6 +49,10 @@ impl Command {
         match self {
             Self::List(ask) => show(ask, &ask.router.get("/admin/v1/plugins")?),
             Self::Reload(ask) => show(ask, &ask.router.post("/admin/v1/plugins/reload")?),
+            Self::New(args) => args.run(),
+            Self::Build(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Test(args) => args.run(),
         }
     }
 }

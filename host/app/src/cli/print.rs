@@ -45,6 +45,15 @@ pub(crate) fn ms(ms: f64) -> String {
     herdwick_fleet::moment::Ms(ms).to_string()
 }
 
+/// A file's size as people say it.
+pub(crate) fn bytes(bytes: usize) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
