@@ -139,8 +139,10 @@ fn pair(at: usize, len: usize) -> [u8; 8] {
 pub fn inverted_residency() -> Signal<'static> {
     Signal {
         name: "model-residency",
-        columns: &["model.load-ms"],
-        one: "(f64.neg (f64.load offset=8 (local.get $row)))",
+        columns: &["model.state-level", "model.load-ms"],
+        one: "(if (result f64) (f64.ge (f64.load offset=8 (local.get $row)) (f64.const 4))
+            (then (f64.const 0))
+            (else (f64.neg (f64.load offset=16 (local.get $row)))))",
         ..Signal::default()
     }
 }
