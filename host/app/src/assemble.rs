@@ -54,7 +54,7 @@ impl NodeSettings {
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    logs::start();
+    let _logs = logs::start();
     let start = Instant::now();
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
     settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
