@@ -42,6 +42,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// As fallback rules are told.
+    pub(crate) fn class(&self) -> herdwick_fleet::Failure {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout(_) => herdwick_fleet::Failure::Connect,
+            Self::Send(_) => herdwick_fleet::Failure::Cut,
+        }
+    }
+
     /// Whether nobody listens there, as opposed to one connection having gone wrong.
     pub(crate) fn is_refusal(&self) -> bool {
         use std::io::ErrorKind;
