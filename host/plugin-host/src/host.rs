@@ -4,15 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{Generation, LivePolicy, PluginId, SignalPolicy};
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::builtin;
-use crate::engine::{self, Ticker};
+use crate::config::PluginsConfig;
 use crate::fault::{LoadError, LoadErrors};
-use crate::load::{self, Loaded};
+use crate::load::{Loaded, Loader, Plugin, Signal};
 use crate::package::{Package, Source};
-use crate::sandbox::Sandbox;
 use crate::set::PluginSet;
 
 /// Why no plugin can run on this machine at all.
@@ -31,9 +28,7 @@ pub enum HostError {
 
 /// Everything that runs plugins.
 pub struct PluginHost {
-    engine: Engine,
-    linker: Linker<Sandbox>,
-    ticker: Arc<Ticker>,
+    loader: Loader,
     set: ArcSwap<PluginSet>,
 }
 
@@ -56,13 +51,11 @@ impl PluginHost {
     }
 
     fn start_with(built_in: Vec<Package>, extra: Vec<Package>) -> Result<Self, HostError> {
-        let engine = engine::engine().map_err(HostError::Engine)?;
-        let linker = load::linker(&engine).map_err(HostError::Engine)?;
-        let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
+        let loader = Loader::new()?;
         let packages = built_in.into_iter().chain(extra).collect::<Vec<_>>();
-        let plugins = load_all(&engine, &linker, &ticker, &packages)?;
-        let set = PluginSet::build(Generation(1), &engine, &ticker, plugins)?;
-        Ok(Self { engine, linker, ticker, set: ArcSwap::from_pointee(set) })
+        let plugins = load_all(&loader, &packages)?;
+        let set = PluginSet::build(Generation(1), &loader.engine, &loader.ticker, plugins)?;
+        Ok(Self { loader, set: ArcSwap::from_pointee(set) })
     }
 
     /// The live set. A decision holds it from first to last question.
@@ -76,9 +69,9 @@ impl PluginHost {
     /// Everything that is wrong with any plugin; the live set then stays.
     pub fn swap(&self, extra: Vec<Package>) -> Result<Generation, LoadErrors> {
         let packages: Vec<_> = builtin::PACKAGES.iter().cloned().chain(extra).collect();
-        let plugins = load_all(&self.engine, &self.linker, &self.ticker, &packages)?;
+        let plugins = load_all(&self.loader, &packages)?;
         let generation = self.set.load().generation().next();
-        let set = PluginSet::build(generation, &self.engine, &self.ticker, plugins)?;
+        let set = PluginSet::build(generation, &self.loader.engine, &self.loader.ticker, plugins)?;
         self.set.store(Arc::new(set));
         Ok(generation)
     }
@@ -92,27 +85,27 @@ impl LivePolicy for PluginHost {
 
 /// Loads every package; a later one with the name of a built-in replaces it, two of the operator's with one
 /// name are both refused.
-fn load_all(
-    engine: &Engine,
-    linker: &Linker<Sandbox>,
-    ticker: &Arc<Ticker>,
-    packages: &[Package],
-) -> Result<Vec<Loaded>, LoadErrors> {
+fn load_all(loader: &Loader, packages: &[Package]) -> Result<Vec<Loaded>, LoadErrors> {
     let mut plugins: Vec<Loaded> = Vec::new();
     let mut problems = Vec::new();
     for package in packages {
-        match load::load(engine, ticker, linker, package) {
+        match loader.load(package, &PluginsConfig::default()) {
             Err(found) => problems.extend(found),
-            Ok(loaded) => match plugins.iter_mut().find(|have| have.described.id == loaded.described.id) {
-                None => plugins.push(loaded),
-                Some(have) if matches!(have.source, Source::BuiltIn(_)) => {
-                    tracing::info!(
-                        plugin = %loaded.described.id, source = %loaded.source, "replaces the built-in plugin"
-                    );
-                    *have = loaded;
+            Ok(other @ (Plugin::Fallback(_) | Plugin::Health(_))) => {
+                tracing::warn!(plugin = %other.id(), kind = %other.kind(), "loads, but nothing asks its kind yet");
+            }
+            Ok(Plugin::Signal(Signal(loaded))) => {
+                match plugins.iter_mut().find(|have| have.described.id == loaded.described.id) {
+                    None => plugins.push(loaded),
+                    Some(have) if matches!(have.source, Source::BuiltIn(_)) => {
+                        tracing::info!(
+                            plugin = %loaded.described.id, source = %loaded.source, "replaces the built-in plugin"
+                        );
+                        *have = loaded;
+                    }
+                    Some(have) => problems.push(twice(&loaded.described.id, &loaded.source, &have.source)),
                 }
-                Some(have) => problems.push(twice(&loaded.described.id, &loaded.source, &have.source)),
-            },
+            }
         }
     }
     if problems.is_empty() { Ok(plugins) } else { Err(LoadErrors(problems)) }

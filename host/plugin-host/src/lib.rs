@@ -1,7 +1,7 @@
 //! Runs the router's plugins: WebAssembly components behind the contract in `wit/`, sandboxed, bounded in time
 //! and memory, swapped as one set. The only crate that knows wasmtime; it knows nothing of HTTP.
 //!
-//! Reading order: [`package`] is what somebody hands us, `load` turns it into something that can run,
+//! Reading order: [`package`] is what somebody hands us, [`load`] turns it into something that can run,
 //! `instance` runs one call under `limits`, `lane` keeps instances ready, [`set`] asks a whole set of signals,
 //! [`host`] swaps sets.
 
@@ -12,16 +12,23 @@ mod engine;
 mod fault;
 pub mod host;
 mod instance;
+pub mod instance_fallback;
+pub mod instance_health;
 mod lane;
 pub mod limits;
-mod load;
+pub mod load;
 mod manifest;
 pub mod package;
 mod sandbox;
 pub mod set;
+mod settings;
+mod survey;
 mod trial;
+mod world;
 
 pub use fault::{Fault, LoadError, LoadErrors};
 pub use host::PluginHost;
+pub use load::{Loader, Plugin};
 pub use package::{Package, Source};
 pub use set::{PluginSet, PluginStatus};
+pub use world::Kind;

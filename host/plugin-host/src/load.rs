@@ -1,82 +1,228 @@
 //! From bytes to something that can run: header, compilation, imports, exports, one trial. Off the request
 //! path; every refusal says what is wrong and what to do.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
-use crate::bindings::{SignalPlugin, SignalPluginPre};
-use crate::engine::Ticker;
+use crate::bindings::SignalPlugin;
+use crate::bindings::fallback::FallbackPlugin;
+use crate::bindings::health::HealthPlugin;
+use crate::config::PluginsConfig;
+use crate::engine::{self, Ticker};
 use crate::fault::{Fault, LoadError};
+use crate::host::HostError;
 use crate::instance::Instance;
+use crate::instance_fallback::FallbackInstance;
+use crate::instance_health::HealthInstance;
+use crate::limits;
 use crate::manifest::{self, Described};
 use crate::package::{Digest, Package, Source};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Room, Sandbox};
+use crate::settings;
+use crate::survey;
 use crate::trial;
+use crate::world::{Kind, Setting, World};
 
-/// A plugin that passed every check and can be instantiated any number of times.
-pub(crate) struct Loaded {
+/// Turns packages into plugins. All plugins of one loader share an engine and its clock.
+pub struct Loader {
+    pub(crate) engine: Engine,
+    pub(crate) ticker: Arc<Ticker>,
+    linker: Linker<Sandbox>,
+}
+
+/// A plugin that passed every check.
+pub enum Plugin {
+    /// Asked on every request.
+    Signal(Signal),
+    /// Asked after a failure.
+    Fallback(Fallback),
+    /// Asked now and then.
+    Health(Health),
+}
+
+/// A signal that passed every check; a set of them answers requests.
+pub struct Signal(pub(crate) Loaded);
+
+/// A fallback rule that passed every check.
+pub struct Fallback(Ready<FallbackPlugin>);
+
+/// A health plugin that passed every check.
+pub struct Health(Ready<HealthPlugin>);
+
+/// A plugin of one kind that can be instantiated any number of times.
+pub(crate) struct Loaded<W: World = SignalPlugin> {
     pub(crate) source: Source,
     pub(crate) digest: Digest,
     pub(crate) weight: f64,
     pub(crate) described: Described,
-    pre: SignalPluginPre<Sandbox>,
+    settings: Vec<Setting>,
+    room: Room,
+    pre: W::Pre,
+}
+
+/// With what an instance needs, for kinds that are not put into a set.
+struct Ready<W: World> {
+    loaded: Loaded<W>,
+    engine: Engine,
+    ticker: Arc<Ticker>,
+}
+
+impl Loader {
+    /// A loader with an engine of its own.
+    ///
+    /// # Errors
+    /// This machine cannot run WebAssembly, or has no thread for the clock.
+    pub fn new() -> Result<Self, HostError> {
+        let engine = engine::engine().map_err(HostError::Engine)?;
+        let linker = linker(&engine).map_err(HostError::Engine)?;
+        let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
+        Ok(Self { engine, ticker, linker })
+    }
+
+    /// Loads one plugin, with what the operator says about the one of its name.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(&self, package: &Package, config: &PluginsConfig) -> Result<Plugin, Vec<LoadError>> {
+        self.try_load(package, config).map_err(|problems| {
+            let told = |problem| LoadError { plugin: package.source.clone(), problem };
+            problems.into_iter().map(told).collect()
+        })
+    }
+
+    fn try_load(&self, package: &Package, config: &PluginsConfig) -> Result<Plugin, Vec<String>> {
+        check_header(&package.bytes).map_err(one)?;
+        let component = Component::new(&self.engine, &package.bytes)
+            .map_err(|error| one(format!("is no valid component: {error:#}; build it again")))?;
+        let surface = survey::look(&self.engine, &component)?;
+        let kind = survey::kind(&surface.kinds, None).map_err(one)?;
+        let given = Given { package, config, component: &component, kind };
+        match kind {
+            Kind::Signal => {
+                let loaded = self.load_as::<SignalPlugin>(&given)?;
+                let mut instance = loaded
+                    .instance(&self.engine, &self.ticker)
+                    .map_err(|fault| one(format!("{}: {fault}", loaded.described.id)))?;
+                trial::run(&mut instance, &loaded.described).map_err(one)?;
+                Ok(Plugin::Signal(Signal(loaded)))
+            }
+            Kind::Fallback => self.ready(&given).map(|ready| Plugin::Fallback(Fallback(ready))),
+            Kind::Health => self.ready(&given).map(|ready| Plugin::Health(Health(ready))),
+        }
+    }
+
+    fn ready<W: World>(&self, given: &Given<'_>) -> Result<Ready<W>, Vec<String>> {
+        let loaded = self.load_as(given)?;
+        let ready = Ready { loaded, engine: self.engine.clone(), ticker: Arc::clone(&self.ticker) };
+        // Nothing to try without a situation, but it must start and take its settings.
+        ready.instance().map_err(|fault| one(format!("{}: {fault}", ready.loaded.described.id)))?;
+        Ok(ready)
+    }
+
+    fn load_as<W: World>(&self, given: &Given<'_>) -> Result<Loaded<W>, Vec<String>> {
+        let Given { package, config, component, kind } = given;
+        let pre = self.linker.instantiate_pre(component).map_err(|error| {
+            one(format!("uses its imports as the contract does not allow: {error:#}; build it again"))
+        })?;
+        let pre = W::find(pre).map_err(|error| {
+            one(format!(
+                "does not export the contract: {error:#}; build it for the world \
+                 herdwick:plugin/{kind}-plugin@0.1.0"
+            ))
+        })?;
+        let room =
+            Room { memory_bytes: limits::MEMORY_BYTES, large: package.bytes.len() > limits::LARGE_BYTES };
+        let mut instance = Instance::<W>::new(&self.engine, &self.ticker, &pre, room)
+            .map_err(|fault| one(format!("cannot start: {fault}")))?;
+        let manifest =
+            instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
+        let described = manifest::check(&manifest, &package.source)?;
+        let said = config.plugins.get(described.id.as_str());
+        let given_settings = said.map_or_else(BTreeMap::new, |said| said.settings.clone());
+        Ok(Loaded {
+            source: package.source.clone(),
+            digest: package.digest(),
+            weight: said.map_or(package.weight, |said| said.weight),
+            settings: settings::merged(&BTreeMap::new(), &given_settings),
+            described,
+            room,
+            pre,
+        })
+    }
+}
+
+/// What the steps of one load share.
+struct Given<'a> {
+    package: &'a Package,
+    config: &'a PluginsConfig,
+    component: &'a Component,
+    kind: Kind,
+}
+
+impl Plugin {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Signal(_) => Kind::Signal,
+            Self::Fallback(_) => Kind::Fallback,
+            Self::Health(_) => Kind::Health,
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &herdwick_fleet::PluginId {
+        match self {
+            Self::Signal(signal) => &signal.0.described.id,
+            Self::Fallback(fallback) => &fallback.0.loaded.described.id,
+            Self::Health(health) => &health.0.loaded.described.id,
+        }
+    }
+}
+
+impl Fallback {
+    /// An instance to ask. To be made ahead of need: it takes up to a second.
+    ///
+    /// # Errors
+    /// It cannot start, or refuses its settings.
+    pub fn instance(&self) -> Result<FallbackInstance, Fault> {
+        self.0.instance().map(FallbackInstance)
+    }
+}
+
+impl Health {
+    /// An instance to ask. To be made ahead of need: it takes up to a second.
+    ///
+    /// # Errors
+    /// It cannot start, or refuses its settings.
+    pub fn instance(&self) -> Result<HealthInstance, Fault> {
+        self.0.instance().map(HealthInstance)
+    }
+}
+
+impl<W: World> Ready<W> {
+    fn instance(&self) -> Result<Instance<W>, Fault> {
+        self.loaded.instance(&self.engine, &self.ticker)
+    }
+}
+
+impl<W: World> Loaded<W> {
+    /// A configured instance, ready to be asked.
+    pub(crate) fn instance(&self, engine: &Engine, ticker: &Arc<Ticker>) -> Result<Instance<W>, Fault> {
+        let mut instance = Instance::new(engine, ticker, &self.pre, self.room)?;
+        instance.name(self.described.id.clone());
+        instance.configure(&self.settings)?.map_err(|problems| Fault::Refused(problems.join("; ")))?;
+        Ok(instance)
+    }
 }
 
 /// What guests may import: the log. Types-only imports need no definition but a name.
-pub(crate) fn linker(engine: &Engine) -> Result<Linker<Sandbox>, wasmtime::Error> {
+fn linker(engine: &Engine) -> Result<Linker<Sandbox>, wasmtime::Error> {
     let mut linker = Linker::new(engine);
     SignalPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox| sandbox)?;
     Ok(linker)
-}
-
-/// Loads one plugin.
-pub(crate) fn load(
-    engine: &Engine,
-    ticker: &Arc<Ticker>,
-    linker: &Linker<Sandbox>,
-    package: &Package,
-) -> Result<Loaded, Vec<LoadError>> {
-    let one = |problem: String| vec![LoadError { plugin: package.source.clone(), problem }];
-    check_header(&package.bytes).map_err(one)?;
-    let component = Component::new(engine, &package.bytes)
-        .map_err(|error| one(format!("is no valid component: {error:#}; build it again")))?;
-    let pre = linker.instantiate_pre(&component).map_err(|error| {
-        one(format!(
-            "imports what plugins are not given: {error:#}; a plugin may import herdwick:plugin/log@0.1.0 only"
-        ))
-    })?;
-    let pre = SignalPluginPre::new(pre).map_err(|error| {
-        one(format!(
-            "does not export the contract: {error:#}; build it for the world herdwick:plugin/signal-plugin@0.1.0"
-        ))
-    })?;
-    let mut instance =
-        Instance::new(engine, ticker, &pre).map_err(|fault| one(format!("cannot start: {fault}")))?;
-    let manifest = instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
-    let described = manifest::check(&manifest, &package.source)
-        .map_err(|problems| problems.into_iter().flat_map(one).collect::<Vec<_>>())?;
-    let loaded = Loaded {
-        source: package.source.clone(),
-        digest: package.digest(),
-        weight: package.weight,
-        described,
-        pre,
-    };
-    let mut instance = loaded.instance(engine, ticker).map_err(|fault| one(fault.to_string()))?;
-    trial::run(&mut instance, &loaded.described).map_err(one)?;
-    Ok(loaded)
-}
-
-impl Loaded {
-    /// A configured instance, ready to be asked.
-    pub(crate) fn instance(&self, engine: &Engine, ticker: &Arc<Ticker>) -> Result<Instance, Fault> {
-        let mut instance = Instance::new(engine, ticker, &self.pre)?;
-        instance.name(self.described.id.clone());
-        instance.configure(&[])?.map_err(|problems| Fault::Refused(problems.join("; ")))?;
-        Ok(instance)
-    }
 }
 
 /// Tells apart what people hand over by mistake, before the compiler speaks in its own words.
@@ -93,4 +239,8 @@ fn check_header(bytes: &[u8]) -> Result<(), String> {
         }
         _ => Err("is no WebAssembly; give a .wasm component".to_owned()),
     }
+}
+
+fn one(problem: String) -> Vec<String> {
+    vec![problem]
 }

@@ -2,10 +2,10 @@
 
 use herdwick_fleet::{Column, PluginId, Words};
 
-use crate::instance::Manifest;
 use crate::limits;
 use crate::package::Source;
 use crate::sandbox::printable;
+use crate::world::Manifest;
 
 /// A manifest that was checked.
 #[derive(Clone, Debug, PartialEq)]

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod hostile;
+mod kinds;
 mod loading;
 mod scoring;
 
