@@ -51,7 +51,7 @@ impl PluginHost {
     }
 
     fn start_with(built_in: Vec<Package>, extra: Vec<Package>) -> Result<Self, HostError> {
-        let loader = Loader::new()?;
+        let loader = Loader::new(None)?;
         let packages = built_in.into_iter().chain(extra).collect::<Vec<_>>();
         let plugins = load_all(&loader, &packages)?;
         let set = PluginSet::build(Generation(1), &loader.engine, &loader.ticker, plugins)?;

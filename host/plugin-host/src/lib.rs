@@ -7,7 +7,10 @@
 
 mod bindings;
 mod builtin;
+mod cache;
+pub mod compile;
 pub mod config;
+mod encode;
 mod engine;
 mod fault;
 pub mod host;
@@ -26,6 +29,7 @@ mod survey;
 mod trial;
 mod world;
 
+pub use compile::{CompileError, Compiler};
 pub use fault::{Fault, LoadError, LoadErrors};
 pub use host::PluginHost;
 pub use load::{Loader, Plugin};

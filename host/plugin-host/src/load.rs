@@ -2,6 +2,7 @@
 //! path; every refusal says what is wrong and what to do.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::Engine;
@@ -10,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, Linker};
 use crate::bindings::SignalPlugin;
 use crate::bindings::fallback::FallbackPlugin;
 use crate::bindings::health::HealthPlugin;
+use crate::compile::Compiler;
 use crate::config::PluginsConfig;
 use crate::engine::{self, Ticker};
 use crate::fault::{Fault, LoadError};
@@ -19,7 +21,7 @@ use crate::instance_fallback::FallbackInstance;
 use crate::instance_health::HealthInstance;
 use crate::limits;
 use crate::manifest::{self, Described};
-use crate::package::{Digest, Package, Source};
+use crate::package::{self, Digest, Package, Source};
 use crate::sandbox::{Room, Sandbox};
 use crate::settings;
 use crate::survey;
@@ -31,6 +33,7 @@ pub struct Loader {
     pub(crate) engine: Engine,
     pub(crate) ticker: Arc<Ticker>,
     linker: Linker<Sandbox>,
+    compiler: Compiler,
 }
 
 /// A plugin that passed every check.
@@ -71,15 +74,16 @@ struct Ready<W: World> {
 }
 
 impl Loader {
-    /// A loader with an engine of its own.
+    /// A loader with an engine of its own, which keeps what it compiles in `cache_dir` if one is given.
     ///
     /// # Errors
     /// This machine cannot run WebAssembly, or has no thread for the clock.
-    pub fn new() -> Result<Self, HostError> {
+    pub fn new(cache_dir: Option<PathBuf>) -> Result<Self, HostError> {
         let engine = engine::engine().map_err(HostError::Engine)?;
         let linker = linker(&engine).map_err(HostError::Engine)?;
         let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
-        Ok(Self { engine, ticker, linker })
+        let compiler = Compiler::new(&engine, cache_dir);
+        Ok(Self { engine, ticker, linker, compiler })
     }
 
     /// Loads one plugin, with what the operator says about the one of its name.
@@ -94,9 +98,10 @@ impl Loader {
     }
 
     fn try_load(&self, package: &Package, config: &PluginsConfig) -> Result<Plugin, Vec<String>> {
-        check_header(&package.bytes).map_err(one)?;
-        let component = Component::new(&self.engine, &package.bytes)
-            .map_err(|error| one(format!("is no valid component: {error:#}; build it again")))?;
+        if package.bytes.len() > limits::FILE_BYTES {
+            return Err(one(package::too_large()));
+        }
+        let component = self.compiler.component(&package.bytes).map_err(|error| one(error.to_string()))?;
         let surface = survey::look(&self.engine, &component)?;
         let kind = survey::kind(&surface.kinds, None).map_err(one)?;
         let given = Given { package, config, component: &component, kind };
@@ -223,22 +228,6 @@ fn linker(engine: &Engine) -> Result<Linker<Sandbox>, wasmtime::Error> {
     let mut linker = Linker::new(engine);
     SignalPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox| sandbox)?;
     Ok(linker)
-}
-
-/// Tells apart what people hand over by mistake, before the compiler speaks in its own words.
-fn check_header(bytes: &[u8]) -> Result<(), String> {
-    match bytes {
-        [] => Err("is empty; it may still be being written".to_owned()),
-        [b'\0', b'a', b's', b'm', 0x0d, 0x00, 0x01, 0x00, ..] => Ok(()),
-        [b'\0', b'a', b's', b'm', 0x01, 0x00, 0x00, 0x00, ..] => {
-            Err("is a core module, not a component; turn it into one with `wasm-tools component new`"
-                .to_owned())
-        }
-        [b'\0', b'a', b's', b'm', ..] => {
-            Err("is WebAssembly of a version that nobody can load; build it again".to_owned())
-        }
-        _ => Err("is no WebAssembly; give a .wasm component".to_owned()),
-    }
 }
 
 fn one(problem: String) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! A plugin as somebody hands it to us: bytes and where they came from. Nothing is believed yet.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -31,9 +31,34 @@ impl fmt::Display for Source {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
 
+impl Digest {
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self::of_parts(&[bytes])
+    }
+
+    pub(crate) fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        Self::from(hash)
+    }
+}
+
+impl From<Sha256> for Digest {
+    fn from(hash: Sha256) -> Self {
+        Self(hash.finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
+    /// All 64 digits, or as many as the precision says.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+        let digits = digits.take(out.precision().unwrap_or(usize::MAX));
+        digits
+            .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+            .try_for_each(|digit| out.write_char(digit))
     }
 }
 
@@ -76,16 +101,18 @@ impl Package {
             .read_to_end(&mut bytes)
             .map_err(|error| fail(format!("cannot be read ({error})")))?;
         if bytes.len() > limits::FILE_BYTES {
-            return Err(fail(format!(
-                "is larger than {} MiB; strip it or split it",
-                limits::FILE_BYTES >> 20
-            )));
+            return Err(fail(too_large()));
         }
         Ok(Self { source, bytes: Cow::Owned(bytes), weight: 1.0 })
     }
 
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
-        Digest(Sha256::digest(&self.bytes).into())
+        Digest::of(&self.bytes)
     }
+}
+
+/// The refusal of a file over [`limits::FILE_BYTES`].
+pub(crate) fn too_large() -> String {
+    format!("is larger than {} MiB; strip it or split it", limits::FILE_BYTES >> 20)
 }

@@ -9,7 +9,7 @@ use herdwick_plugin_host::{Fault, Kind, Loader, Package, Plugin, Source};
 
 pub(crate) fn load(bytes: Vec<u8>) -> Result<Plugin, String> {
     let package = Package { source: Source::File("it.wasm".into()), bytes: Cow::Owned(bytes), weight: 1.0 };
-    let loader = Loader::new().expect("an engine");
+    let loader = Loader::new(None).expect("an engine");
     loader
         .load(&package, &PluginsConfig::default())
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))

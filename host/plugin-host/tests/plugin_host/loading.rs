@@ -24,7 +24,7 @@ fn what_is_no_component_is_told_apart() {
     for (given, told) in [
         (&b""[..], "is empty; it may still be being written"),
         (b"#!/bin/sh", "is no WebAssembly; give a .wasm component"),
-        (&core, "is a core module, not a component"),
+        (&core, "is a core module without its interface"),
         (&future, "is WebAssembly of a version that nobody can load"),
         (half, "is no valid component"),
     ] {

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod caching;
+mod compiling;
 mod hostile;
 mod kinds;
 mod loading;

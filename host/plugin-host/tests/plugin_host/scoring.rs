@@ -30,7 +30,7 @@ pub(crate) fn ask(host: &PluginHost, rows: &[(f64, f64)]) -> Sheet {
     set.score(&matrix, &Words { model: "qwen3:8b", endpoint: "/api/chat" })
 }
 
-fn costs(sheet: &Sheet, plugin: &str) -> Vec<f64> {
+pub(crate) fn costs(sheet: &Sheet, plugin: &str) -> Vec<f64> {
     let answer = sheet.answers.iter().find(|answer| answer.plugin.as_str() == plugin);
     answer.map(|answer| answer.costs.clone()).unwrap_or_default()
 }
