@@ -23,10 +23,12 @@ pub mod load;
 mod manifest;
 pub mod package;
 mod sandbox;
+mod section;
 pub mod set;
 mod settings;
 mod survey;
 mod trial;
+mod wanted;
 mod world;
 
 pub use compile::{CompileError, Compiler};

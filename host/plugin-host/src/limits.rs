@@ -2,6 +2,8 @@
 
 /// Bytes of a plugin file. A Python guest is 18 MB; nothing sensible is larger.
 pub const FILE_BYTES: usize = 32 << 20;
+/// Bytes of a manifest, inside a plugin or beside it.
+pub const SIDECAR_BYTES: usize = 64 << 10;
 /// Bytes of memory of one instance, unless its manifest asks for more. The signals that we ship use under 1 MiB.
 pub const MEMORY_BYTES: usize = 16 << 20;
 /// The most that a manifest may ask for: what a Python guest needs, twice.

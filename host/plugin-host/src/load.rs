@@ -1,7 +1,7 @@
 //! From bytes to something that can run: header, compilation, imports, exports, one trial. Off the request
 //! path; every refusal says what is wrong and what to do.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::bindings::SignalPlugin;
 use crate::bindings::fallback::FallbackPlugin;
 use crate::bindings::health::HealthPlugin;
 use crate::compile::Compiler;
-use crate::config::PluginsConfig;
+use crate::config::{Grant, OnFault, PluginConfig, PluginsConfig};
 use crate::engine::{self, Ticker};
 use crate::fault::{Fault, LoadError};
 use crate::host::HostError;
@@ -22,10 +22,11 @@ use crate::instance_health::HealthInstance;
 use crate::limits;
 use crate::manifest::{self, Described};
 use crate::package::{self, Digest, Package, Source};
-use crate::sandbox::{Room, Sandbox};
+use crate::sandbox::{Room, Sandbox, printable};
 use crate::settings;
 use crate::survey;
 use crate::trial;
+use crate::wanted::{self, Wanted};
 use crate::world::{Kind, Setting, World};
 
 /// Turns packages into plugins. All plugins of one loader share an engine and its clock.
@@ -61,6 +62,7 @@ pub(crate) struct Loaded<W: World = SignalPlugin> {
     pub(crate) digest: Digest,
     pub(crate) weight: f64,
     pub(crate) described: Described,
+    pub(crate) on_fault: OnFault,
     settings: Vec<Setting>,
     room: Room,
     pre: W::Pre,
@@ -101,16 +103,15 @@ impl Loader {
         if package.bytes.len() > limits::FILE_BYTES {
             return Err(one(package::too_large()));
         }
+        let wanted = wanted::read(package)?;
         let component = self.compiler.component(&package.bytes).map_err(|error| one(error.to_string()))?;
         let surface = survey::look(&self.engine, &component)?;
-        let kind = survey::kind(&surface.kinds, None).map_err(one)?;
-        let given = Given { package, config, component: &component, kind };
+        let kind = survey::kind(&surface.kinds, wanted.kind).map_err(one)?;
+        let given = Given { package, config, wanted: &wanted, component: &component, kind };
         match kind {
             Kind::Signal => {
                 let loaded = self.load_as::<SignalPlugin>(&given)?;
-                let mut instance = loaded
-                    .instance(&self.engine, &self.ticker)
-                    .map_err(|fault| one(format!("{}: {fault}", loaded.described.id)))?;
+                let mut instance = self.started(&loaded)?;
                 trial::run(&mut instance, &loaded.described).map_err(one)?;
                 Ok(Plugin::Signal(Signal(loaded)))
             }
@@ -121,14 +122,25 @@ impl Loader {
 
     fn ready<W: World>(&self, given: &Given<'_>) -> Result<Ready<W>, Vec<String>> {
         let loaded = self.load_as(given)?;
-        let ready = Ready { loaded, engine: self.engine.clone(), ticker: Arc::clone(&self.ticker) };
         // Nothing to try without a situation, but it must start and take its settings.
-        ready.instance().map_err(|fault| one(format!("{}: {fault}", ready.loaded.described.id)))?;
-        Ok(ready)
+        self.started(&loaded)?;
+        Ok(Ready { loaded, engine: self.engine.clone(), ticker: Arc::clone(&self.ticker) })
+    }
+
+    /// A configured instance, or everything that it dislikes about its settings.
+    fn started<W: World>(&self, loaded: &Loaded<W>) -> Result<Instance<W>, Vec<String>> {
+        let id = &loaded.described.id;
+        loaded
+            .try_instance(&self.engine, &self.ticker)
+            .map_err(|fault| one(format!("{id}: {fault}")))?
+            .map_err(|problems| {
+                let told = |problem| format!("{id} refuses its settings: {problem}");
+                problems.into_iter().map(told).collect()
+            })
     }
 
     fn load_as<W: World>(&self, given: &Given<'_>) -> Result<Loaded<W>, Vec<String>> {
-        let Given { package, config, component, kind } = given;
+        let Given { package, config, wanted, component, kind } = given;
         let pre = self.linker.instantiate_pre(component).map_err(|error| {
             one(format!("uses its imports as the contract does not allow: {error:#}; build it again"))
         })?;
@@ -139,19 +151,33 @@ impl Loader {
             ))
         })?;
         let room =
-            Room { memory_bytes: limits::MEMORY_BYTES, large: package.bytes.len() > limits::LARGE_BYTES };
+            Room { memory_bytes: wanted.memory_bytes, large: package.bytes.len() > limits::LARGE_BYTES };
         let mut instance = Instance::<W>::new(&self.engine, &self.ticker, &pre, room)
             .map_err(|fault| one(format!("cannot start: {fault}")))?;
         let manifest =
             instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
-        let described = manifest::check(&manifest, &package.source)?;
-        let said = config.plugins.get(described.id.as_str());
-        let given_settings = said.map_or_else(BTreeMap::new, |said| said.settings.clone());
+        let mut described = manifest::check(&manifest)?;
+        let id = described.id.as_str();
+        if let Some(other) = wanted.id.as_deref().filter(|other| *other != id) {
+            let other = printable(other, limits::NAME_BYTES);
+            return Err(one(format!("calls itself {id:?}, its manifest {other:?}; make the two agree")));
+        }
+        let unsaid = PluginConfig { weight: package.weight, ..PluginConfig::default() };
+        let said = config.plugins.get(id).unwrap_or(&unsaid);
+        let settings = settings::merged(wanted.settings.as_ref(), &said.settings).map_err(|problems| {
+            problems.into_iter().map(|problem| format!("{id}: {problem}")).collect::<Vec<_>>()
+        })?;
+        let granted = granted(&package.source, wanted, said);
+        if described.may_veto && !granted.contains(&Grant::Veto) {
+            tracing::info!(plugin = id, "asks for the right to veto and does not have it");
+        }
+        described.may_veto &= granted.contains(&Grant::Veto);
         Ok(Loaded {
             source: package.source.clone(),
             digest: package.digest(),
-            weight: said.map_or(package.weight, |said| said.weight),
-            settings: settings::merged(&BTreeMap::new(), &given_settings),
+            weight: said.weight,
+            on_fault: said.on_fault.unwrap_or(wanted.on_fault),
+            settings,
             described,
             room,
             pre,
@@ -159,10 +185,21 @@ impl Loader {
     }
 }
 
+/// What it may do: what it asks for and is given. What is part of the binary was reviewed with it.
+fn granted(source: &Source, wanted: &Wanted, said: &PluginConfig) -> BTreeSet<Grant> {
+    match source {
+        Source::BuiltIn(_) => wanted.grants.clone(),
+        Source::File(_) => {
+            wanted.grants.iter().copied().filter(|grant| said.grants.contains(grant)).collect()
+        }
+    }
+}
+
 /// What the steps of one load share.
 struct Given<'a> {
     package: &'a Package,
     config: &'a PluginsConfig,
+    wanted: &'a Wanted,
     component: &'a Component,
     kind: Kind,
 }
@@ -183,6 +220,15 @@ impl Plugin {
             Self::Signal(signal) => &signal.0.described.id,
             Self::Fallback(fallback) => &fallback.0.loaded.described.id,
             Self::Health(health) => &health.0.loaded.described.id,
+        }
+    }
+
+    /// What a fault of it means for the request: what the operator says, else what its manifest says.
+    pub fn on_fault(&self) -> OnFault {
+        match self {
+            Self::Signal(signal) => signal.0.on_fault,
+            Self::Fallback(fallback) => fallback.0.loaded.on_fault,
+            Self::Health(health) => health.0.loaded.on_fault,
         }
     }
 }
@@ -216,10 +262,18 @@ impl<W: World> Ready<W> {
 impl<W: World> Loaded<W> {
     /// A configured instance, ready to be asked.
     pub(crate) fn instance(&self, engine: &Engine, ticker: &Arc<Ticker>) -> Result<Instance<W>, Fault> {
+        self.try_instance(engine, ticker)?.map_err(|problems| Fault::Refused(problems.join("; ")))
+    }
+
+    /// The same, with its problems with its settings apart.
+    fn try_instance(
+        &self,
+        engine: &Engine,
+        ticker: &Arc<Ticker>,
+    ) -> Result<Result<Instance<W>, Vec<String>>, Fault> {
         let mut instance = Instance::new(engine, ticker, &self.pre, self.room)?;
         instance.name(self.described.id.clone());
-        instance.configure(&self.settings)?.map_err(|problems| Fault::Refused(problems.join("; ")))?;
-        Ok(instance)
+        Ok(instance.configure(&self.settings)?.map(|()| instance))
     }
 }
 

@@ -3,7 +3,6 @@
 use herdwick_fleet::{Column, PluginId, Words};
 
 use crate::limits;
-use crate::package::Source;
 use crate::sandbox::printable;
 use crate::world::Manifest;
 
@@ -20,8 +19,8 @@ pub(crate) struct Described {
     pub(crate) may_veto: bool,
 }
 
-/// Checks what `source` says of itself.
-pub(crate) fn check(manifest: &Manifest, source: &Source) -> Result<Described, Vec<String>> {
+/// Checks what a plugin says of itself. What it may do is not its to say: `may_veto` is only what it asks for.
+pub(crate) fn check(manifest: &Manifest) -> Result<Described, Vec<String>> {
     let mut problems = Vec::new();
     if !is_name(&manifest.name) {
         problems.push(format!(
@@ -74,8 +73,7 @@ pub(crate) fn check(manifest: &Manifest, source: &Source) -> Result<Described, V
         summary: printable(&manifest.summary, limits::LOG_LINE_BYTES),
         columns,
         words,
-        // Vetoes of plugins that are not built in need a grant, which is the operator's to give.
-        may_veto: manifest.may_veto && matches!(source, Source::BuiltIn(_)),
+        may_veto: manifest.may_veto,
     })
 }
 
@@ -85,7 +83,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `; did you mean "x"?` when something known is near.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
     let distance = |name: &&str| herdwick_fleet::nearest::distance(wanted, name);
     match known.min_by_key(distance) {
         Some(name) if distance(&name) <= wanted.len() / 2 => format!("; did you mean {name:?}?"),
@@ -111,15 +109,9 @@ mod tests {
 
     #[test]
     fn what_is_known_is_taken_and_optional_columns_may_be_unknown() {
-        let described = check(&manifest(), &Source::BuiltIn("my-signal")).expect("a good manifest");
+        let described = check(&manifest()).expect("a good manifest");
         assert_eq!(described.columns, [Some(Column::SlotsFree), None]);
         assert_eq!((described.words.as_slice(), described.may_veto), (&["model"][..], true));
-    }
-
-    #[test]
-    fn a_stranger_has_no_veto() {
-        let described = check(&manifest(), &Source::File("x.wasm".into())).expect("a good manifest");
-        assert!(!described.may_veto);
     }
 
     #[test]
@@ -131,7 +123,7 @@ mod tests {
             wants_topology: true,
             ..manifest()
         };
-        let problems = check(&bad, &Source::BuiltIn("x")).expect_err("a bad manifest");
+        let problems = check(&bad).expect_err("a bad manifest");
         assert_eq!(
             problems,
             [
@@ -147,7 +139,7 @@ mod tests {
     #[test]
     fn too_many_columns_are_refused() {
         let greedy = Manifest { columns: vec!["slots.free-count".into(); 65], ..manifest() };
-        let problems = check(&greedy, &Source::BuiltIn("x")).expect_err("too many");
+        let problems = check(&greedy).expect_err("too many");
         assert_eq!(problems, ["it wants 65 columns, at most 64 are possible"]);
     }
 }

@@ -75,6 +75,8 @@ pub struct Package {
     pub source: Source,
     /// The component.
     pub bytes: Cow<'static, [u8]>,
+    /// The text of the manifest beside the file (`my-signal.toml`), which stands over the one inside.
+    pub sidecar: Option<String>,
     /// The operator's multiplier, at least 0.
     pub weight: f64,
 }
@@ -82,34 +84,54 @@ pub struct Package {
 impl Package {
     /// A plugin that is part of this binary.
     pub const fn built_in(name: &'static str, bytes: &'static [u8]) -> Self {
-        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes), weight: 1.0 }
+        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes), sidecar: None, weight: 1.0 }
     }
 
-    /// Reads a file, bounded in size.
+    /// A plugin that is not part of this binary, without a manifest beside it.
+    pub fn new(source: Source, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { source, bytes: bytes.into(), sidecar: None, weight: 1.0 }
+    }
+
+    /// Reads a file and the manifest beside it, bounded in size.
     ///
     /// # Errors
-    /// It cannot be read, or is larger than [`limits::FILE_BYTES`].
+    /// One of them cannot be read, or is larger than [`limits::FILE_BYTES`] or [`limits::SIDECAR_BYTES`].
     pub fn read(path: &Path) -> Result<Self, LoadError> {
-        use std::io::Read as _;
         let source = Source::File(path.to_owned());
         let fail = |problem| LoadError { plugin: source.clone(), problem };
-        let file = std::fs::File::open(path)
-            .map_err(|error| fail(format!("cannot be read ({error}); give the path of a .wasm component")))?;
-        let mut bytes = Vec::new();
-        // One byte more than allowed tells "too large" apart from "just fits" without trusting a size.
-        file.take(limits::FILE_BYTES as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| fail(format!("cannot be read ({error})")))?;
-        if bytes.len() > limits::FILE_BYTES {
-            return Err(fail(too_large()));
-        }
-        Ok(Self { source, bytes: Cow::Owned(bytes), weight: 1.0 })
+        let bytes = read_bounded(path, limits::FILE_BYTES)
+            .map_err(|error| fail(format!("cannot be read ({error}); give the path of a .wasm component")))?
+            .ok_or_else(|| fail(too_large()))?;
+        let beside = path.with_extension("toml");
+        let name = beside.display();
+        let sidecar = match read_bounded(&beside, limits::SIDECAR_BYTES) {
+            Ok(Some(bytes)) => Some(
+                String::from_utf8(bytes)
+                    .map_err(|_| fail(format!("has {name} beside it, which is no text")))?,
+            ),
+            Ok(None) => {
+                let most = limits::SIDECAR_BYTES >> 10;
+                return Err(fail(format!("has {name} beside it, which is larger than {most} KiB")));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(fail(format!("has {name} beside it, which cannot be read ({error})"))),
+        };
+        Ok(Self { sidecar, ..Self::new(source, bytes) })
     }
 
     /// The digest of its bytes.
     pub fn digest(&self) -> Digest {
         Digest::of(&self.bytes)
     }
+}
+
+/// The content of a file, unless it is larger than `most`.
+fn read_bounded(path: &Path, most: usize) -> std::io::Result<Option<Vec<u8>>> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    // One byte more than allowed tells "too large" apart from "just fits" without trusting a size.
+    std::fs::File::open(path)?.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() <= most).then_some(bytes))
 }
 
 /// The refusal of a file over [`limits::FILE_BYTES`].

@@ -121,7 +121,7 @@ impl<'a> Name<'a> {
 }
 
 /// Whether the engine links this version of our package: before 1.0, the last number may differ.
-fn is_hosted(version: &str) -> bool {
+pub(crate) fn is_hosted(version: &str) -> bool {
     line(version).is_some_and(|found| Some(found) == line(VERSION))
 }
 

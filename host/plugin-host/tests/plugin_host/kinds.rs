@@ -1,14 +1,12 @@
 //! Plugins of the other kinds: told apart by what they export, called within their limits.
 
-use std::borrow::Cow;
-
 use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_plugin_host::instance_fallback::{Asked, Attempt, Failure, FallbackInstance, Step};
 use herdwick_plugin_host::instance_health::{HealthInstance, Severity};
 use herdwick_plugin_host::{Fault, Kind, Loader, Package, Plugin, Source};
 
 pub(crate) fn load(bytes: Vec<u8>) -> Result<Plugin, String> {
-    let package = Package { source: Source::File("it.wasm".into()), bytes: Cow::Owned(bytes), weight: 1.0 };
+    let package = Package::new(Source::File("it.wasm".into()), bytes);
     let loader = Loader::new(None).expect("an engine");
     loader
         .load(&package, &PluginsConfig::default())

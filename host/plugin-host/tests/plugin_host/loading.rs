@@ -1,7 +1,5 @@
 //! What is refused at load, and whether the refusal helps.
 
-use std::borrow::Cow;
-
 use guests::Signal;
 use herdwick_plugin_host::{Package, PluginHost, Source};
 
@@ -12,7 +10,7 @@ fn refusal(package: Package) -> String {
 }
 
 fn bytes(bytes: &[u8]) -> Package {
-    Package { source: Source::File("bad.wasm".into()), bytes: Cow::Owned(bytes.to_vec()), weight: 1.0 }
+    Package::new(Source::File("bad.wasm".into()), bytes.to_vec())
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! What the live set answers, and that the components answer it.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use guests::Signal;
@@ -11,7 +10,7 @@ use herdwick_plugin_host::{Package, PluginHost, Source};
 pub(crate) fn file(guest: &Signal<'_>) -> Package {
     let bytes = guest.component().expect("the guest assembles");
     let source = Source::File(PathBuf::from(format!("{}.wasm", guest.name)));
-    Package { source, bytes: Cow::Owned(bytes), weight: 1.0 }
+    Package::new(source, bytes)
 }
 
 /// Asks the live set about rows of (state, load), giving it the columns that it wants.
