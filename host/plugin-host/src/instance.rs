@@ -10,7 +10,7 @@ use crate::bindings::SignalPlugin;
 use crate::engine::Ticker;
 use crate::fault::Fault;
 use crate::limits::{self, Budget};
-use crate::sandbox::{Room, Sandbox, printable};
+use crate::sandbox::{Moment, Room, Sandbox, printable};
 use crate::world::{Manifest, Setting, World};
 
 /// A plugin that can be called; which calls it has besides those of every plugin depends on its world.
@@ -43,6 +43,11 @@ impl<W: World> Instance<W> {
     /// Whose log lines these are from now on.
     pub(crate) fn name(&mut self, plugin: herdwick_fleet::PluginId) {
         self.store.data_mut().plugin = Some(plugin);
+    }
+
+    /// When the coming calls happen, for plugins that look at a clock.
+    pub(crate) fn at(&mut self, moment: Moment) {
+        self.store.data_mut().moment = moment;
     }
 
     /// Gives it its settings; its problems with them come back as texts.

@@ -29,6 +29,8 @@ mod settings;
 mod survey;
 mod trial;
 mod wanted;
+#[cfg(feature = "wasi")]
+mod wasi;
 mod world;
 
 pub use compile::{CompileError, Compiler};

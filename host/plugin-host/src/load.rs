@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 use crate::bindings::SignalPlugin;
 use crate::bindings::fallback::FallbackPlugin;
@@ -22,7 +22,7 @@ use crate::instance_health::HealthInstance;
 use crate::limits;
 use crate::manifest::{self, Described};
 use crate::package::{self, Digest, Package, Source};
-use crate::sandbox::{Room, Sandbox, printable};
+use crate::sandbox::{Moment, Room, Sandbox, printable};
 use crate::settings;
 use crate::survey;
 use crate::trial;
@@ -107,7 +107,8 @@ impl Loader {
         let component = self.compiler.component(&package.bytes).map_err(|error| one(error.to_string()))?;
         let surface = survey::look(&self.engine, &component)?;
         let kind = survey::kind(&surface.kinds, wanted.kind).map_err(one)?;
-        let given = Given { package, config, wanted: &wanted, component: &component, kind };
+        let given =
+            Given { package, config, wanted: &wanted, component: &component, kind, wasi: surface.wasi };
         match kind {
             Kind::Signal => {
                 let loaded = self.load_as::<SignalPlugin>(&given)?;
@@ -139,9 +140,21 @@ impl Loader {
             })
     }
 
+    /// Resolves the imports. One linker serves all but those that import WASI.
+    #[cfg_attr(not(feature = "wasi"), expect(unused_variables, reason = "one linker does for all"))]
+    fn link(&self, component: &Component, wasi: bool) -> wasmtime::Result<InstancePre<Sandbox>> {
+        #[cfg(feature = "wasi")]
+        if wasi {
+            let mut linker = self.linker.clone();
+            crate::wasi::define(&self.engine, &mut linker, component)?;
+            return linker.instantiate_pre(component);
+        }
+        self.linker.instantiate_pre(component)
+    }
+
     fn load_as<W: World>(&self, given: &Given<'_>) -> Result<Loaded<W>, Vec<String>> {
-        let Given { package, config, wanted, component, kind } = given;
-        let pre = self.linker.instantiate_pre(component).map_err(|error| {
+        let Given { package, config, wanted, component, kind, wasi } = given;
+        let pre = self.link(component, *wasi).map_err(|error| {
             one(format!("uses its imports as the contract does not allow: {error:#}; build it again"))
         })?;
         let pre = W::find(pre).map_err(|error| {
@@ -202,6 +215,8 @@ struct Given<'a> {
     wanted: &'a Wanted,
     component: &'a Component,
     kind: Kind,
+    /// Whether it imports the empty world.
+    wasi: bool,
 }
 
 impl Plugin {
@@ -273,6 +288,8 @@ impl<W: World> Loaded<W> {
     ) -> Result<Result<Instance<W>, Vec<String>>, Fault> {
         let mut instance = Instance::new(engine, ticker, &self.pre, self.room)?;
         instance.name(self.described.id.clone());
+        // Plugins take their settings at the beginning of time, on every start alike.
+        instance.at(Moment::default());
         Ok(instance.configure(&self.settings)?.map(|()| instance))
     }
 }

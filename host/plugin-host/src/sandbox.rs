@@ -15,6 +15,16 @@ pub(crate) struct Room {
     pub(crate) large: bool,
 }
 
+/// When a call happens, and what its randomness is: a plugin without a clock is a function of its arguments, so
+/// whoever calls says both, and a stored decision can be replayed. Seen only by components that import `wasi:*`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// Milliseconds since 1970.
+    pub(crate) unix_ms: u64,
+    /// For what is random within the call.
+    pub(crate) seed: u64,
+}
+
 /// The host side of one instance.
 pub(crate) struct Sandbox {
     pub(crate) limits: StoreLimits,
@@ -22,6 +32,10 @@ pub(crate) struct Sandbox {
     pub(crate) plugin: Option<PluginId>,
     /// See [`Room::large`].
     pub(crate) large: bool,
+    /// Of the coming calls, until another is said.
+    pub(crate) moment: Moment,
+    #[cfg(feature = "wasi")]
+    pub(crate) wasi: crate::wasi::Wasi,
     lines_left: u32,
     dropped: u64,
 }
@@ -37,30 +51,46 @@ impl Sandbox {
             // A guest that aborts by itself after a failed growth says nothing of the cause; the trap does.
             .trap_on_grow_failure(true)
             .build();
-        Self { limits, plugin: None, large: room.large, lines_left: 0, dropped: 0 }
+        Self {
+            limits,
+            plugin: None,
+            large: room.large,
+            moment: Moment::default(),
+            #[cfg(feature = "wasi")]
+            wasi: crate::wasi::Wasi::default(),
+            lines_left: 0,
+            dropped: 0,
+        }
     }
 
     /// Gives the coming call its log lines. Fuel bounds one line, so the host counts them.
     pub(crate) fn begin_call(&mut self) {
         self.lines_left = limits::LOG_LINES_PER_CALL;
+        #[cfg(feature = "wasi")]
+        self.wasi.begin_call(self.moment);
     }
-}
 
-impl log::Host for Sandbox {
-    fn write(&mut self, at: log::Level, text: String) {
+    /// One line of the plugin's, whichever way it came.
+    pub(crate) fn line(&mut self, at: log::Level, text: &str) {
         let Some(left) = self.lines_left.checked_sub(1) else {
             self.dropped += 1;
             return;
         };
         self.lines_left = left;
         let plugin = self.plugin.as_ref().map_or("(loading)", PluginId::as_str);
-        let line: String = printable(&text, limits::LOG_LINE_BYTES);
+        let line = printable(text, limits::LOG_LINE_BYTES);
         match at {
             log::Level::Debug => tracing::debug!(plugin, "{line}"),
             log::Level::Info => tracing::info!(plugin, "{line}"),
             log::Level::Warn => tracing::warn!(plugin, "{line}"),
             log::Level::Error => tracing::error!(plugin, "{line}"),
         }
+    }
+}
+
+impl log::Host for Sandbox {
+    fn write(&mut self, at: log::Level, text: String) {
+        self.line(at, &text);
     }
 }
 

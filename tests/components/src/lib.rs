@@ -13,6 +13,7 @@ pub use other::{Other, fallback, health};
 
 const TEMPLATE: &str = include_str!("signal.wat");
 const CONTRACT: &str = include_str!("../../../wit/plugin.wit");
+const WASI: &str = include_str!("wasi.wit");
 /// Where the constant data begin: above the null pointer.
 const DATA_AT: usize = 16;
 
@@ -70,6 +71,14 @@ impl Signal<'_> {
     /// The text is no WebAssembly.
     pub fn module(&self) -> anyhow::Result<Vec<u8>> {
         typed(&self.text(), "signal-plugin")
+    }
+
+    /// The component of a signal that may import WASI 0.2, as far as `wasi.wit` has it.
+    ///
+    /// # Errors
+    /// The text is no WebAssembly or does not fit.
+    pub fn wasi_component(&self) -> anyhow::Result<Vec<u8>> {
+        encode(&typed(&self.text(), "wasi-signal")?)
     }
 
     /// The core module without its type, as a linker leaves it when nobody tells it what it links.
@@ -152,7 +161,9 @@ impl Data {
 fn typed(text: &str, world: &str) -> anyhow::Result<Vec<u8>> {
     let mut module = wat::parse_str(text).context("the guest's text is no WebAssembly")?;
     let mut resolve = Resolve::default();
-    let package = resolve.push_str("plugin.wit", CONTRACT).context("wit/plugin.wit does not parse")?;
+    let contract = resolve.push_str("plugin.wit", CONTRACT).context("wit/plugin.wit does not parse")?;
+    let of_tests = resolve.push_str("wasi.wit", WASI).context("wasi.wit does not parse")?;
+    let package = if world == "wasi-signal" { of_tests } else { contract };
     let world = resolve.select_world(&[package], Some(world))?;
     wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     Ok(module)

@@ -9,6 +9,7 @@ mod hostile;
 mod kinds;
 mod loading;
 mod scoring;
+mod wasi;
 
 use herdwick_fleet::{Column, Matrix};
 
