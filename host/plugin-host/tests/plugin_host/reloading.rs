@@ -142,11 +142,12 @@ fn a_veto_needs_the_wish_and_the_grant() {
     let (host, _none) = host(&[]);
     let folder = Folder::new();
     folder.guest(&Signal { name: "guard", may_veto: true, one: "(f64.const inf)", ..Signal::default() });
-    host.reload("it came", &folder.wanted());
-    let sheet = ask(&host, &[(4.0, 0.0)]);
-    assert!(sheet.faults[0].1.contains("without the right"), "{:?}", sheet.faults);
+    folder.put("guard.toml", b"grants = [\"veto\"]");
+    let report = host.reload("it came", &folder.wanted());
+    assert!(report.problems[0].contains("without the right"), "{report:?}");
     let config = PluginConfig { grants: vec![Grant::Veto], ..PluginConfig::default() };
-    host.reload("edit", &configured(&folder, "guard", config));
+    let report = host.reload("edit", &configured(&folder, "guard", config));
+    assert!(report.problems.is_empty(), "{report:?}");
     assert_eq!(costs(&ask(&host, &[(4.0, 0.0)]), "guard"), [f64::INFINITY]);
 }
 
