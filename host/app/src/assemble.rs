@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use herdwick_control::{Keeper, Polling, Published};
-use herdwick_fleet::{Origin, Reach};
+use herdwick_fleet::Reach;
+use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_plugin_host::{Package, PluginHost};
-use herdwick_proxy::{Limits, Router, server};
+use herdwick_proxy::{Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::config::Config;
 use crate::demo::Demo;
 use crate::failed::Failed;
 use crate::shutdown::{self, Ends};
@@ -27,45 +29,33 @@ const MEND: Duration = Duration::from_millis(250);
 
 /// What `herdwick serve` is told.
 pub(crate) struct Settings {
-    pub(crate) listen: SocketAddr,
-    pub(crate) nodes: Vec<NodeSettings>,
+    pub(crate) config: Config,
+    /// Plugin files that were named on the command line.
     pub(crate) plugins: Vec<PathBuf>,
     pub(crate) demo: bool,
-    pub(crate) body_bytes: usize,
-}
-
-/// One machine without an agent.
-pub(crate) struct NodeSettings {
-    pub(crate) name: String,
-    pub(crate) origin: Origin,
-    /// Requests that each of its models takes at once.
-    pub(crate) slots: u32,
-}
-
-impl NodeSettings {
-    /// The Ollama that runs here, as far as one runs.
-    pub(crate) fn this_machine() -> Self {
-        let origin = Origin { host: "127.0.0.1".to_owned(), port: Origin::DEFAULT_PORT };
-        Self { name: "local".to_owned(), origin, slots: 1 }
-    }
 }
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     logs::start();
     let start = Instant::now();
+    for warning in &settings.config.warnings {
+        tracing::warn!("{warning}");
+    }
+    if settings.config.plugins != PluginsConfig::default() {
+        tracing::warn!("what [plugins] says is checked, but this version does not act on it yet");
+    }
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
-    settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
+    settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
     let plugins = Arc::new(load_plugins(&settings.plugins)?);
     let mut keeper = Keeper::default();
-    for node in settings.nodes {
+    for node in settings.config.nodes {
         keeper.add(&node.name, node.origin, node.slots);
     }
     let published = keeper.published();
-    let limits = Limits { body_bytes: settings.body_bytes, ..Limits::default() };
     let router = Router::new(
-        limits,
+        settings.config.limits,
         Arc::clone(&published.fleet),
         published.generation.clone(),
         Arc::clone(&plugins) as _,
@@ -76,7 +66,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ends = Ends { stop, cut };
 
     let data = runtime()?;
-    let listener = data.block_on(server::listen(settings.listen)).map_err(|error| {
+    let listener = data.block_on(server::listen(settings.config.listen)).map_err(|error| {
         Failed::because(
             error.source,
             format!("cannot listen on {}", error.address),

@@ -1,10 +1,13 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
+mod config;
+mod places;
 mod serve;
 
 use clap::{Parser, Subcommand};
 
 use crate::assemble;
+use crate::config::Env;
 use crate::failed::Failed;
 
 /// One smart endpoint in front of many machines that run local models.
@@ -21,6 +24,9 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve clients (the default).
     Serve(serve::Args),
+    /// Begin, check, look at and undo what is configured.
+    #[command(mut_args(|arg| arg.global(true)))]
+    Config(config::Args),
     /// Run a simulated model server, for trying things out without a model.
     Fakenode(fakenode::Cli),
 }
@@ -29,7 +35,8 @@ impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(args) => assemble::serve(args.settings()?),
+            Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
+            Command::Config(args) => args.run(&Env::of_process()),
             Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
                 Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
             }),

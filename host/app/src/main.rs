@@ -3,6 +3,7 @@
 mod assemble;
 mod banner;
 mod cli;
+mod config;
 mod demo;
 mod failed;
 mod logs;
