@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod cli;
+mod config;
 mod demo;
 mod errors;
 mod leaving;

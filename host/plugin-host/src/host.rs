@@ -97,6 +97,15 @@ impl PluginHost {
         })
     }
 
+    /// Leaves everything as it is, since what is wanted cannot be read; the problem is shown with the plugins.
+    pub fn stay(&self, cause: &'static str, problem: String) -> Report {
+        let generation = self.current().generation();
+        let report =
+            Report { cause, took: Duration::ZERO, generation, swapped: false, problems: vec![problem] };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).last = Some(report.clone());
+        report
+    }
+
     /// How the last change went.
     pub fn report(&self) -> Option<Report> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
