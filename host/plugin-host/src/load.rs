@@ -11,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use crate::bindings::SignalPlugin;
 use crate::bindings::fallback::FallbackPlugin;
 use crate::bindings::health::HealthPlugin;
+use crate::child::Isolation;
 use crate::compile::Compiler;
 use crate::config::{Grant, OnFault, PluginConfig, PluginsConfig};
 use crate::engine::{self, Ticker};
@@ -86,6 +87,12 @@ impl Loader {
         let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
         let compiler = Compiler::new(&engine, cache_dir);
         Ok(Self { engine, ticker, linker, compiler })
+    }
+
+    /// The same, which has large plugins compiled by a child.
+    #[must_use]
+    pub fn isolated(self, isolation: Isolation) -> Self {
+        Self { compiler: self.compiler.isolated(isolation), ..self }
     }
 
     /// Loads one plugin, with what the operator says about the one of its name.

@@ -43,6 +43,10 @@ impl Digest {
         }
         Self::from(hash)
     }
+
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
+    }
 }
 
 impl From<Sha256> for Digest {
