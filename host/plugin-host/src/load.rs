@@ -173,7 +173,7 @@ impl Loader {
         let room =
             Room { memory_bytes: wanted.memory_bytes, large: package.bytes.len() > limits::LARGE_BYTES };
         let mut instance = Instance::<W>::new(&self.engine, &self.ticker, &pre, room)
-            .map_err(|fault| one(format!("cannot start: {fault}")))?;
+            .map_err(|fault| one(cannot_start(&fault)))?;
         let manifest =
             instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
         let mut described = manifest::check(&manifest)?;
@@ -306,6 +306,16 @@ fn linker(engine: &Engine) -> Result<Linker<Sandbox>, wasmtime::Error> {
     let mut linker = Linker::new(engine);
     SignalPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox| sandbox)?;
     Ok(linker)
+}
+
+/// Types of functions are compared only now, and wasmtime has no type for the outcome.
+fn cannot_start(fault: &Fault) -> String {
+    match fault {
+        Fault::Trap(text) if text.contains("type mismatch") => {
+            format!("does not fit the contract: {text}; build it again with the contract of this router")
+        }
+        fault => format!("cannot start: {fault}"),
+    }
 }
 
 fn one(problem: String) -> Vec<String> {
