@@ -62,7 +62,7 @@ fn a_router_that_is_told_to_stop_lets_running_answers_end() {
     client.send("POST", "/api/chat", &[], ASK.as_bytes());
     let mut answer = client.begin();
     assert!(answer.piece().is_some_and(|piece| piece.is_ok()));
-    let told = Command::new("kill").arg(router.id().to_string()).status();
+    let told = Command::new("sh").args(["-c", &format!("kill {}", router.id())]).status();
     assert!(told.is_ok_and(|status| status.success()));
     let whole = answer.finish().expect("the answer ends whole");
     assert!(whole.text().contains("\"done\":true"));

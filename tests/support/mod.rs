@@ -20,6 +20,7 @@ pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
             return found;
         }
         assert!(began.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::yield_now();
+        // Nothing announces it, so it is asked again a little later.
+        std::thread::park_timeout(Duration::from_millis(5));
     }
 }

@@ -3,25 +3,27 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use herdwick_control::{Keeper, Polling, Published};
-use herdwick_fleet::{Origin, Reach};
-use herdwick_plugin_host::{Package, PluginHost};
-use herdwick_proxy::{Limits, Router, server};
+use herdwick_control::{Admin, Keeper, Polling, Published};
+use herdwick_fleet::{Origin, Reach, Ring};
+use herdwick_plugin_host::{PluginHost, Wanted};
+use herdwick_proxy::{Limits, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
+use crate::admin::{OnControl, PluginAdmin};
 use crate::demo::Demo;
 use crate::failed::Failed;
+use crate::reloader::Reloader;
 use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
-const GREETING: Duration = Duration::from_millis(500);
+const GREETING: Duration = Duration::from_secs(2);
 /// How often instances of plugins that died are replaced.
 const MEND: Duration = Duration::from_millis(250);
 
@@ -52,25 +54,38 @@ impl NodeSettings {
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    logs::start();
+    let _logs = logs::start();
     let start = Instant::now();
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
     settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
-    let plugins = Arc::new(load_plugins(&settings.plugins)?);
+    let wanted = Wanted { files: settings.plugins.clone(), ..Wanted::default() };
+    let plugins = Arc::new(load_plugins(&wanted)?);
     let mut keeper = Keeper::default();
     for node in settings.nodes {
         keeper.add(&node.name, node.origin, node.slots);
     }
     let published = keeper.published();
     let limits = Limits { body_bytes: settings.body_bytes, ..Limits::default() };
-    let router = Router::new(
+    let ring = Arc::new(Ring::default());
+    let control = runtime()?;
+    let reloader = reloader(&plugins, wanted)?;
+    let shown = PluginAdmin {
+        host: Arc::clone(&plugins),
+        ring: Arc::clone(&ring),
+        reload: Box::new(move || reloader.look()),
+    };
+    let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
+    let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
+    let router = Router::new(Parts {
         limits,
-        Arc::clone(&published.fleet),
-        published.generation.clone(),
-        Arc::clone(&plugins) as _,
+        fleet: Arc::clone(&published.fleet),
+        published: published.generation.clone(),
+        policy: Arc::clone(&plugins) as _,
+        ring,
+        aside,
         start,
-    );
+    });
     let (stop, stopped) = watch::channel(false);
     let (cut, mut cut_now) = watch::channel(false);
     let ends = Ends { stop, cut };
@@ -85,7 +100,6 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
 
-    let control = runtime()?;
     let mending = Arc::clone(&plugins);
     std::thread::Builder::new()
         .name("control".to_owned())
@@ -115,20 +129,17 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn load_plugins(files: &[PathBuf]) -> anyhow::Result<PluginHost> {
-    let next = "mend or leave out what is named above; the built-in signals need no file";
-    let mut packages = Vec::new();
-    let mut problems = Vec::new();
-    for file in files {
-        match Package::read(file) {
-            Ok(package) => packages.push(package),
-            Err(problem) => problems.push(problem.to_string()),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Failed::plainly(problems.join("\n       "), next));
-    }
-    PluginHost::start(packages).map_err(|error| Failed::because(error, "the plugins cannot be loaded", next))
+fn load_plugins(wanted: &Wanted) -> anyhow::Result<PluginHost> {
+    PluginHost::start(wanted).map_err(|error| {
+        let next = "mend or leave out what is named above; the built-in signals need no file";
+        Failed::because(error, "the plugins cannot be loaded", next)
+    })
+}
+
+fn reloader(plugins: &Arc<PluginHost>, wanted: Wanted) -> anyhow::Result<Reloader> {
+    let watched: Vec<PathBuf> =
+        wanted.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
+    Reloader::start(Arc::clone(plugins), &watched, Box::new(move || Ok(wanted.clone())))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {
@@ -158,7 +169,7 @@ async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<Plugi
     });
     // Late or not, what is known by then is shown.
     let _ = tokio::time::timeout(GREETING, heard).await;
-    let banner = banner::text(address, &fleet.load(), &plugins.current());
+    let banner = banner::text(address, &fleet.load(), &plugins.status());
     // Without a standard output there is nobody to greet.
     let _ = std::io::stdout().write_all(banner.as_bytes());
 }

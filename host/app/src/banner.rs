@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 
 use herdwick_fleet::backend::Resident;
 use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
-use herdwick_plugin_host::{PluginSet, Source};
+use herdwick_plugin_host::{PluginStatus, Source, State};
 
 /// The banner as text.
-pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &PluginSet) -> String {
+pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
     let mut out = format!("herdwick {}\n", env!("CARGO_PKG_VERSION"));
     line(&mut out, "listening", &format!("http://{listening}  ({})", reach(listening)));
     let width = snapshot.backends().iter().map(|backend| backend.node.name.len()).max().unwrap_or(0);
@@ -17,9 +17,10 @@ pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &PluginS
         let text = format!("{:<width$}  {}  {}", backend.node.name, backend.origin, state(backend));
         line(&mut out, if index == 0 { "nodes" } else { "" }, &text);
     }
-    let signals = plugins.status().into_iter().map(|plugin| match plugin.source {
-        Source::BuiltIn(_) => plugin.id.to_string(),
+    let live = plugins.iter().filter(|plugin| plugin.state == State::Live);
+    let signals = live.map(|plugin| match &plugin.source {
         Source::File(path) => format!("{} (from {})", plugin.id, path.display()),
+        Source::BuiltIn(_) | Source::Named(_) => plugin.id.to_string(),
     });
     line(&mut out, "signals", &signals.collect::<Vec<_>>().join(", "));
     let Some(model) = example(snapshot) else {

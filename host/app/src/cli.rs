@@ -1,5 +1,8 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
+mod explain;
+mod plugins;
+pub(crate) mod print;
 mod serve;
 
 use clap::{Parser, Subcommand};
@@ -21,6 +24,11 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve clients (the default).
     Serve(serve::Args),
+    /// Why a request went where it went.
+    Explain(explain::Args),
+    /// What plugins run, and how they fare.
+    #[command(subcommand)]
+    Plugins(plugins::Command),
     /// Run a simulated model server, for trying things out without a model.
     Fakenode(fakenode::Cli),
 }
@@ -30,6 +38,8 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Serve(args) => assemble::serve(args.settings()?),
+            Command::Explain(args) => args.run(),
+            Command::Plugins(command) => command.run(),
             Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
                 Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
             }),

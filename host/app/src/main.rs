@@ -1,11 +1,14 @@
 //! The `herdwick` binary: reads the command line, runs one command, says in three lines what went wrong.
 
+mod admin;
 mod assemble;
 mod banner;
 mod cli;
+mod client;
 mod demo;
 mod failed;
 mod logs;
+mod reloader;
 mod shutdown;
 
 use std::process::ExitCode;

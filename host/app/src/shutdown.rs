@@ -12,27 +12,48 @@ pub(crate) struct Ends {
     pub(crate) cut: watch::Sender<bool>,
 }
 
-/// Waits for both signals.
+/// Waits for both signals. The handlers are made once: a second signal right after the first is not lost.
 pub(crate) async fn on_signals(ends: &Ends) -> io::Result<()> {
-    signal().await?;
+    let mut signals = Signals::new()?;
+    signals.next().await;
     tracing::info!("stopping: running answers may finish; a second signal ends at once");
     ends.stop.send_replace(true);
-    signal().await?;
+    signals.next().await;
     ends.cut.send_replace(true);
     Ok(())
 }
 
 #[cfg(unix)]
-async fn signal() -> io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        pressed = tokio::signal::ctrl_c() => pressed,
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn signal() -> io::Result<()> {
-    tokio::signal::ctrl_c().await
+struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
 }

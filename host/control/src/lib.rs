@@ -1,10 +1,14 @@
 //! The control plane: who is in the fleet and what is known of them. It owns the fleet's state and publishes
 //! pictures of it; it never sees a client's request, and the data plane never waits for it.
 
+mod admin;
 mod keeper;
+mod needs;
 mod ollama;
 mod poll;
 mod probe;
 
+pub use admin::Admin;
 pub use keeper::{Keeper, Published};
+pub use needs::Plugins;
 pub use poll::Polling;

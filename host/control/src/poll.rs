@@ -44,6 +44,8 @@ pub(crate) async fn run(
     let mut listed: Option<Instant> = None;
     for round in 0_u64.. {
         let due = listed.is_none_or(|at| at.elapsed() >= polling.models);
+        // The moment of asking: what a backend says can be older than its answer, never younger.
+        let at = Moment::on(start, Instant::now());
         let claims = look(&origin, due, polling.patience).await;
         let failed = claims.iter().any(|claim| matches!(claim, Claim::Unreachable(_)));
         if failed {
@@ -52,7 +54,6 @@ pub(crate) async fn run(
         } else if due {
             listed = Some(Instant::now());
         }
-        let at = Moment::on(start, Instant::now());
         for claim in claims {
             if tell.send(Observation { backend, at, claim }).await.is_err() {
                 return;

@@ -95,22 +95,43 @@ pub enum Resident {
 /// machine should be tried by its ordinary cost and corrected by its first answers (`routing`: learning).
 pub const PRIOR_LOAD_BYTES_PER_S: f64 = 1.5e9;
 
+/// Memory bandwidth of an unknown machine: 100 GB/s, times 1.5 for the same reason.
+pub const PRIOR_BANDWIDTH_BYTES_PER_S: f64 = 1.5e11;
+/// Prompt tokens are read this many times as fast as answer tokens are made, before anything was learned.
+pub const PRIOR_PREFILL_RATIO: f64 = 10.0;
+
+/// A load that is overdue is predicted to need this share of its prediction more.
+const OVERDUE_RATIO: f64 = 0.2;
+
 impl Holding {
+    /// Predicted time of a whole load, in milliseconds.
+    pub fn load_ms(&self) -> f64 {
+        self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3
+    }
+
+    /// How fast an answer is made while nothing was learned, in tokens per second: each token reads the whole
+    /// model once. A machine with an ordinary memory, taken 1.5 times as fast as it is.
+    pub fn prior_decode_per_s(&self) -> f64 {
+        PRIOR_BANDWIDTH_BYTES_PER_S / (self.model.bytes.max(1) as f64)
+    }
+
     /// How ready the model is, and, unless it is resident, the milliseconds that are left until it is.
     /// `None` when the poll is stale and nothing of our own says more.
     pub fn residency(&self, now: Moment) -> Option<(Residency, f64)> {
-        let load_ms = self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3;
+        let load_ms = self.load_ms();
         let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
         if let Some((Resident::Yes { .. }, _)) = polled {
             return Some((Residency::Resident, 0.0));
         }
         if let Some(began) = self.live.load_began() {
             let done = duration_ms(now.since(began));
-            return Some((Residency::Loading, (load_ms - done).max(0.0)));
+            // A load that takes longer than predicted is not about to end because of that.
+            let rest = (load_ms - done).max(load_ms * OVERDUE_RATIO);
+            return Some((Residency::Loading, rest));
         }
-        match (polled, self.live.answered()) {
+        match (polled, self.live.succeeded()) {
             // An answer newer than the poll proves what the poll could not know yet.
-            (Some((_, taken)), Some(answered)) if answered >= taken => Some((Residency::Resident, 0.0)),
+            (Some((_, taken)), Some(succeeded)) if succeeded >= taken => Some((Residency::Resident, 0.0)),
             (Some(_), _) => Some((Residency::OnDisk, load_ms)),
             (None, _) => None,
         }
@@ -172,17 +193,17 @@ mod tests {
     #[test]
     fn our_own_load_is_seen_before_any_poll_and_runs_down() {
         let cold = holding(Some(Resident::No));
-        cold.live.credit_load(Moment(1_000));
+        let _credit = cold.live.join_load(Moment(1_000));
         assert_eq!(cold.residency(Moment(1_500)), Some((Residency::Loading, 1_500.0)));
-        assert_eq!(cold.residency(Moment(5_000)), Some((Residency::Loading, 0.0)));
-        cold.live.credit_answer(Moment(5_000));
+        assert_eq!(cold.residency(Moment(5_000)), Some((Residency::Loading, 400.0)), "overdue");
+        cold.live.credit_success(Moment(5_000));
         assert_eq!(cold.residency(Moment(5_000)), Some((Residency::Resident, 0.0)));
     }
 
     #[test]
     fn an_older_answer_does_not_outrank_a_newer_poll() {
         let evicted = holding(Some(Resident::No));
-        evicted.live.credit_answer(Moment(500));
+        evicted.live.credit_success(Moment(500));
         assert_eq!(evicted.residency(Moment(1_000)), Some((Residency::OnDisk, 2_000.0)));
     }
 }

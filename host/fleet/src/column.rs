@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::Holding;
+use crate::backend::{Holding, PRIOR_PREFILL_RATIO};
 use crate::candidate::Candidate;
 use crate::model::Residency;
 use crate::moment::Moment;
@@ -44,7 +44,7 @@ columns! {
     "req.modality-level" Modality "0 text, 1 embedding, 2 vision, 3 image, 4 speech.",
     "time.hour-of-week-count" HourOfWeek "0 to 167, from Monday 0:00, local time of the router.",
     "model.state-level" ModelState "1 on disk, 2 in the page cache, 3 loading, 4 resident.",
-    "model.load-ms" ModelLoad "Predicted load time; the rest of it while loading.",
+    "model.load-ms" ModelLoad "Predicted load time; the rest of it while loading; that of a reload when resident.",
     "model.bytes" ModelBytes "Size on disk.",
     "model.vram-bytes" ModelVram "Bytes of it on the GPU.",
     "model.kv-bytes-per-token" ModelKv "Cache bytes per token of context.",
@@ -108,7 +108,7 @@ impl fmt::Display for Column {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Matrix {
     columns: Arc<[Column]>,
-    slots: Vec<f64>,
+    ids: Vec<f64>,
     values: Vec<f64>,
 }
 
@@ -121,11 +121,11 @@ struct Shared<'a> {
 }
 
 impl Matrix {
-    /// A matrix of given numbers: for tests and for replaying a recorded decision. `values` holds one row after
+    /// A matrix of given numbers: for tests and for replaying a recorded decision. `ids` are the rows' identities, `values` holds one row after
     /// the other; a row that is short is filled up with NaN, what is too much is cut off.
-    pub fn new(columns: &[Column], slots: Vec<f64>, mut values: Vec<f64>) -> Self {
-        values.resize(columns.len() * slots.len(), f64::NAN);
-        Self { columns: columns.into(), slots, values }
+    pub fn new(columns: &[Column], ids: Vec<f64>, mut values: Vec<f64>) -> Self {
+        values.resize(columns.len() * ids.len(), f64::NAN);
+        Self { columns: columns.into(), ids, values }
     }
 
     /// Asks the picture of the fleet for the readings of each candidate.
@@ -148,13 +148,23 @@ impl Matrix {
         for candidate in candidates {
             values.extend(columns.iter().map(|column| read(*column, candidate, &shared)));
         }
-        let slots = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
-        Self { columns, slots, values }
+        let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
+        Self { columns, ids, values }
     }
 
     /// Number of candidates.
     pub fn rows(&self) -> usize {
-        self.slots.len()
+        self.ids.len()
+    }
+
+    /// Numbers in it.
+    pub fn len(&self) -> usize {
+        self.ids.len() + self.values.len()
+    }
+
+    /// Whether it has no number at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     /// The columns, in order.
@@ -165,7 +175,7 @@ impl Matrix {
     /// Each row's identity and its values.
     pub fn iter(&self) -> impl Iterator<Item = (f64, &[f64])> {
         let width = self.columns.len();
-        self.slots.iter().enumerate().map(move |(row, slot)| {
+        self.ids.iter().enumerate().map(move |(row, slot)| {
             (*slot, self.values.get(row * width..(row + 1) * width).unwrap_or_default())
         })
     }
@@ -183,7 +193,12 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
         Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
         Column::Attempts => f64::from(shared.profile.attempts),
         Column::ModelState => residency().map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
-        Column::ModelLoad => residency().map_or(UNKNOWN, |(_, rest)| rest),
+        // What a reload would take, where it is resident.
+        Column::ModelLoad => match residency() {
+            None => UNKNOWN,
+            Some((Residency::Resident, _)) => holding.load_ms(),
+            Some((_, rest)) => rest,
+        },
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |(vram, _)| vram as f64),
         Column::ResidentContext => {
@@ -194,7 +209,7 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             f64::from(u8::from(shared.copies > usize::from(here)))
         }
         Column::LastUsed => {
-            holding.live.answered().map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3)
+            holding.live.succeeded().map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3)
         }
         Column::SlotsTotal => f64::from(slots.total()),
         Column::SlotsFree => f64::from(slots.free()),
@@ -206,6 +221,9 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             let all: u32 = backend.holdings.values().map(|other| other.live.slots.busy()).sum();
             f64::from(all.saturating_sub(slots.busy()))
         }
+        Column::Decode => holding.prior_decode_per_s(),
+        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
+        Column::RateSamples => 0.0,
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only with agents and learning.
         _ => UNKNOWN,

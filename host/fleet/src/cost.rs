@@ -4,7 +4,7 @@
 //! that not knowing is neither punished nor rewarded. A veto takes the candidate out.
 
 use crate::id::PluginId;
-use crate::policy::Sheet;
+use crate::policy::Answer;
 
 /// Totals closer than this share of the best are equal.
 const TIE_RATIO: f64 = 0.01;
@@ -18,7 +18,7 @@ pub struct Total {
     pub row: usize,
     /// Predicted milliseconds.
     pub ms: f64,
-    /// What each signal added, weighted, in the sheet's order.
+    /// What each signal added, weighted, in their order.
     pub terms: Vec<Term>,
 }
 
@@ -31,15 +31,15 @@ pub struct Term {
     pub abstained: bool,
 }
 
-/// Folds a sheet over `rows` rows: totals of those that are left, and who vetoed the rest.
-pub fn fold(sheet: &Sheet, rows: usize) -> (Vec<Total>, Vec<(usize, PluginId)>) {
-    let medians: Vec<f64> = sheet.answers.iter().map(|answer| median(&answer.costs)).collect();
+/// Folds the signals' answers over `rows` rows: totals of those that are left, and who vetoed the rest.
+pub fn fold(answers: &[Answer], rows: usize) -> (Vec<Total>, Vec<(usize, PluginId)>) {
+    let medians: Vec<f64> = answers.iter().map(|answer| stand_in(&answer.costs)).collect();
     let mut totals = Vec::with_capacity(rows);
     let mut vetoed = Vec::new();
     'rows: for row in 0..rows {
         let mut ms = 0.0;
-        let mut terms = Vec::with_capacity(sheet.answers.len());
-        for (answer, median) in sheet.answers.iter().zip(&medians) {
+        let mut terms = Vec::with_capacity(answers.len());
+        for (answer, median) in answers.iter().zip(&medians) {
             let cost = answer.costs.get(row).copied().unwrap_or(f64::NAN);
             if cost == f64::INFINITY {
                 vetoed.push((row, answer.plugin.clone()));
@@ -63,6 +63,11 @@ pub fn tied(totals: &[Total]) -> usize {
     totals.iter().take_while(|total| total.ms <= reach).count()
 }
 
+/// What an abstention costs: the others' median. Not computed where nobody abstained, which is the rule.
+fn stand_in(costs: &[f64]) -> f64 {
+    if costs.iter().any(|cost| cost.is_nan()) { median(costs) } else { 0.0 }
+}
+
 /// The median of the finite costs, 0 when there is none. Vetoes are no opinion about the others.
 fn median(costs: &[f64]) -> f64 {
     let mut finite: Vec<f64> = costs.iter().copied().filter(|cost| cost.is_finite()).collect();
@@ -78,26 +83,22 @@ fn median(costs: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Answer;
 
     const NO: f64 = f64::NAN;
     const VETO: f64 = f64::INFINITY;
 
     fn check(answers: &[(f64, &[f64])], totals: &[(usize, f64)], vetoes: &[usize]) {
-        let sheet = Sheet {
-            answers: answers
-                .iter()
-                .enumerate()
-                .map(|(index, (weight, costs))| Answer {
-                    plugin: PluginId::new(&format!("s{index}")),
-                    weight: *weight,
-                    costs: costs.to_vec(),
-                })
-                .collect(),
-            ..Sheet::default()
-        };
+        let given: Vec<_> = answers
+            .iter()
+            .enumerate()
+            .map(|(index, (weight, costs))| Answer {
+                plugin: PluginId::new(&format!("s{index}")),
+                weight: *weight,
+                costs: costs.to_vec(),
+            })
+            .collect();
         let rows = answers.first().map_or(2, |answer| answer.1.len());
-        let (folded, vetoed) = fold(&sheet, rows);
+        let (folded, vetoed) = fold(&given, rows);
         let found: Vec<_> = folded.iter().map(|total| (total.row, total.ms)).collect();
         assert_eq!(found, totals, "{answers:?}");
         assert_eq!(vetoed.iter().map(|veto| veto.0).collect::<Vec<_>>(), vetoes, "{answers:?}");

@@ -1,22 +1,27 @@
-//! The decision: candidates in the order in which they should be tried, and every reason for it, in words.
+//! The decision: candidates in the order in which they should be tried, with every reason as data. `why` puts
+//! the reasons into words.
 
-use std::fmt;
+use std::sync::Arc;
 
 use crate::candidate::{Candidate, Eliminated, Elimination, Field};
 use crate::column::Matrix;
 use crate::cost::{self, Term, Total};
-use crate::id::{Generation, PluginId};
+use crate::id::{Generation, PluginId, RequestId, RowId};
 use crate::model::{ModelName, Residency};
-use crate::moment::{Moment, Ms};
-use crate::policy::{SignalPolicy, Words};
+use crate::moment::Moment;
+use crate::policy::{Answer, Overruled, SignalPolicy, Words};
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
 
 /// One candidate and what it is predicted to cost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ranked {
-    /// Who.
-    pub candidate: Candidate,
+    /// The backend's row.
+    pub row: RowId,
+    /// The machine's name.
+    pub node: Arc<str>,
+    /// Its place in the decision's matrix.
+    pub at: usize,
     /// Predicted milliseconds.
     pub ms: f64,
     /// Each signal's part, in the order of [`Decision::signals`].
@@ -26,7 +31,7 @@ pub struct Ranked {
 }
 
 /// What decided between the first two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// The signals' costs.
     Costs,
@@ -36,13 +41,32 @@ pub enum Basis {
     Lot,
     /// No signal answered: least in flight, then name order.
     Baseline,
+    /// This signal failed, and its operator wants the baseline then.
+    BaselineFor(PluginId),
+    /// This signal failed, and its operator wants no answer without it.
+    Refused(PluginId),
 }
 
-/// A decision with its reasons.
+/// What a signal in shadow mode would have done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shadow {
+    /// Who.
+    pub plugin: PluginId,
+    /// Whether another candidate would have won.
+    pub changes: bool,
+}
+
+/// A decision with its reasons: numbers and names, never a prompt. It holds nothing of the fleet alive.
 #[derive(Clone, Debug)]
 pub struct Decision {
+    /// Whose.
+    pub id: RequestId,
+    /// When.
+    pub at: Moment,
     /// What was asked for.
     pub model: ModelName,
+    /// Path of the client's request.
+    pub endpoint: &'static str,
     /// The fleet picture it was made on.
     pub fleet: Generation,
     /// The plugin set that was asked.
@@ -55,8 +79,21 @@ pub struct Decision {
     pub eliminated: Vec<Eliminated>,
     /// Plugins that misbehaved.
     pub faults: Vec<(PluginId, String)>,
+    /// What those in shadow mode would have done.
+    pub shadows: Vec<Shadow>,
     /// What decided.
     pub basis: Basis,
+    /// The readings it was made on: with them it can be made again.
+    pub matrix: Matrix,
+}
+
+/// A decision and, in its order, the candidates to ask.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// Why.
+    pub decision: Decision,
+    /// Best first, as [`Decision::ranked`].
+    pub candidates: Vec<Candidate>,
 }
 
 /// Decides among the candidates of `field`.
@@ -66,43 +103,72 @@ pub fn decide(
     field: Field,
     policy: &dyn SignalPolicy,
     now: Moment,
-) -> Decision {
+) -> Decided {
     let Field { candidates, mut eliminated } = field;
     let matrix = Matrix::fill(policy.columns(), &candidates, profile, snapshot, now);
-    let words = Words { model: profile.model.as_str(), endpoint: "" };
-    let sheet = policy.score(&matrix, &words);
-    let (mut totals, vetoed) = cost::fold(&sheet, candidates.len());
+    let sheet = policy.score(&matrix, &Words { model: profile.model.as_str(), endpoint: profile.endpoint });
+    let (mut totals, vetoed) = cost::fold(&sheet.answers, candidates.len());
     for (row, plugin) in vetoed {
-        let Some(candidate) = candidates.get(row) else {
-            continue;
-        };
-        eliminated.push(Eliminated {
-            row: candidate.backend.row,
-            node: candidate.backend.node.name.clone(),
-            why: Elimination::Vetoed(plugin),
-        });
+        let Some(Candidate { backend, .. }) = candidates.get(row) else { continue };
+        let node = Arc::clone(&backend.node.name);
+        eliminated.push(Eliminated { row: backend.row, node, why: Elimination::Vetoed(plugin) });
     }
-    let basis = if sheet.answers.is_empty() {
-        baseline(&mut totals, &candidates);
-        Basis::Baseline
-    } else {
-        break_tie(&mut totals, &candidates, profile.id.lot())
+    let basis = match sheet.overruled {
+        Some(Overruled::Refuse(plugin)) => {
+            totals.clear();
+            Basis::Refused(plugin)
+        }
+        Some(Overruled::Baseline(plugin)) => {
+            baseline(&mut totals, &candidates);
+            Basis::BaselineFor(plugin)
+        }
+        None if sheet.answers.is_empty() => {
+            baseline(&mut totals, &candidates);
+            Basis::Baseline
+        }
+        None => break_tie(&mut totals, &candidates, profile.id.lot()),
     };
-    let ranked = totals.into_iter().filter_map(|Total { row, ms, terms }| {
-        let candidate = candidates.get(row)?.clone();
+    let shadows = shadows(&sheet.answers, sheet.shadows, &totals, candidates.len());
+    let mut chosen = Vec::with_capacity(totals.len());
+    let mut ranked = Vec::with_capacity(totals.len());
+    for Total { row: at, ms, terms } in totals {
+        let Some(candidate) = candidates.get(at) else { continue };
         let residency = candidate.holding.residency(now).map(|(residency, _)| residency);
-        Some(Ranked { candidate, ms, terms, residency })
-    });
-    Decision {
+        let node = Arc::clone(&candidate.backend.node.name);
+        ranked.push(Ranked { row: candidate.backend.row, node, at, ms, terms, residency });
+        chosen.push(candidate.clone());
+    }
+    let decision = Decision {
+        id: profile.id,
+        at: now,
         model: profile.model.clone(),
+        endpoint: profile.endpoint,
         fleet: snapshot.generation,
         plugins: sheet.generation,
-        signals: sheet.answers.iter().map(|answer| answer.plugin.clone()).collect(),
-        ranked: ranked.collect(),
+        signals: sheet.answers.into_iter().map(|answer| answer.plugin).collect(),
+        ranked,
         eliminated,
         faults: sheet.faults,
+        shadows,
         basis,
-    }
+        matrix,
+    };
+    Decided { decision, candidates: chosen }
+}
+
+/// What each signal in shadow mode would have changed: whether, with its costs added, the winner would not be
+/// among the best any more.
+fn shadows(answers: &[Answer], shadows: Vec<Answer>, totals: &[Total], rows: usize) -> Vec<Shadow> {
+    let each = shadows.into_iter().map(|shadow| {
+        let plugin = shadow.plugin.clone();
+        let mut answers = answers.to_vec();
+        answers.push(shadow);
+        let (would, _) = cost::fold(&answers, rows);
+        let best = would.get(..cost::tied(&would)).unwrap_or_default();
+        let changes = totals.first().is_some_and(|won| !best.iter().any(|total| total.row == won.row));
+        Shadow { plugin, changes }
+    });
+    each.collect()
 }
 
 /// Without any signal: least in flight, then name order.
@@ -146,92 +212,4 @@ fn break_tie(totals: &mut [Total], candidates: &[Candidate], lot: u64) -> Basis 
 fn busy_ratio(candidate: &Candidate) -> f64 {
     let slots = &candidate.holding.live.slots;
     f64::from(slots.busy()) / f64::from(slots.total())
-}
-
-impl Decision {
-    /// One line for people: who won over whom, by how much and by which signal, and who was out of the running.
-    pub fn why(&self) -> String {
-        let mut why = match (self.ranked.first(), self.ranked.get(1)) {
-            (None, _) => format!("nobody can serve {}", self.model),
-            (Some(only), None) => format!("{} is the only one that can take it now", Named(only)),
-            (Some(won), Some(next)) => self.between(won, next),
-        };
-        for out in self.eliminated.iter().take(3) {
-            why.push_str(&format!("; {} {}", out.node, out.why));
-        }
-        if let Some(more) = self.eliminated.len().checked_sub(3).filter(|more| *more > 0) {
-            why.push_str(&format!("; {more} more cannot"));
-        }
-        why
-    }
-
-    fn between(&self, won: &Ranked, next: &Ranked) -> String {
-        match self.basis {
-            Basis::Baseline => format!("{} has the least in flight (no signal answered)", Named(won)),
-            Basis::LessInFlight => format!("{} costs as little as others and has less in flight", Named(won)),
-            Basis::Lot => format!("{} drawn among equals", Named(won)),
-            Basis::Costs => {
-                let ahead = Ms(next.ms - won.ms);
-                let reason = self.deciding(won, next).map_or(String::new(), |(signal, here, there)| {
-                    format!(": {signal} {} against {}", Ms(here), Ms(there))
-                });
-                format!("{} is {ahead} ahead of {}{reason}", Named(won), Named(next))
-            }
-        }
-    }
-
-    /// The signal that speaks most for `won`.
-    fn deciding<'a>(&'a self, won: &Ranked, next: &Ranked) -> Option<(&'a PluginId, f64, f64)> {
-        let pairs = self.signals.iter().zip(won.terms.iter().zip(&next.terms));
-        pairs
-            .map(|(signal, (here, there))| (signal, here.ms, there.ms))
-            .max_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1)))
-    }
-}
-
-/// `studio (model resident)`.
-struct Named<'a>(&'a Ranked);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.0.residency {
-            Some(Residency::Resident) => "model resident",
-            Some(Residency::Loading) => "model loading",
-            Some(Residency::Warm) => "model in page cache",
-            Some(Residency::OnDisk) => "model on disk",
-            None => "model state unknown",
-        };
-        write!(out, "{} ({state})", self.0.candidate.name())
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(out, "{}: {}", self.model, self.why())?;
-        writeln!(out, "fleet generation {}, plugin set {}", self.fleet, self.plugins)?;
-        let width = |text: &str| text.len().max(9);
-        write!(out, "  {:<20} {:>9}", "node", "total")?;
-        for signal in &self.signals {
-            write!(out, "  {:>w$}", signal.as_str(), w = width(signal.as_str()))?;
-        }
-        writeln!(out)?;
-        for ranked in &self.ranked {
-            write!(out, "  {:<20} {:>9}", ranked.candidate.name(), Ms(ranked.ms).to_string())?;
-            for (signal, term) in self.signals.iter().zip(&ranked.terms) {
-                let text = match term {
-                    Term { abstained: true, .. } => format!("~{}", Ms(term.ms)),
-                    Term { ms, .. } => Ms(*ms).to_string(),
-                };
-                write!(out, "  {text:>w$}", w = width(signal.as_str()))?;
-            }
-            writeln!(out)?;
-        }
-        for eliminated in &self.eliminated {
-            writeln!(out, "  {:<20} {:>9}  {}", eliminated.node, "out", eliminated.why)?;
-        }
-        for (plugin, fault) in &self.faults {
-            writeln!(out, "  {plugin} was ignored: {fault}")?;
-        }
-        Ok(())
-    }
 }

@@ -32,6 +32,9 @@ struct Member {
     backend: Arc<Backend>,
     /// Slots that the operator gave, for models that are still to come.
     slots: u32,
+    /// The live side of every model that was ever listed, as long as a request holds it: a list that misses a
+    /// model once must not double its slots.
+    lives: BTreeMap<ModelName, Arc<HoldingLive>>,
 }
 
 impl Fleet {
@@ -56,7 +59,7 @@ impl Fleet {
             holdings: BTreeMap::new(),
             live: Arc::new(BackendLive::default()),
         });
-        self.members.insert(row, Member { backend, slots });
+        self.members.insert(row, Member { backend, slots, lives: BTreeMap::new() });
         self.topology = self.topology.next();
         id
     }
@@ -84,7 +87,7 @@ impl Fleet {
             }
             Claim::Models(models) => {
                 reached(backend, at, &mut events);
-                take_models(backend, member.slots, models, &mut events);
+                take_models(backend, (member.slots, &mut member.lives), models, &mut events);
             }
             Claim::Resident(resident) => {
                 reached(backend, at, &mut events);
@@ -127,24 +130,35 @@ fn reached(backend: &mut Backend, at: Moment, events: &mut Vec<Event>) {
     }
 }
 
-fn take_models(backend: &mut Backend, slots: u32, models: Vec<Model>, events: &mut Vec<Event>) {
+fn take_models(
+    backend: &mut Backend,
+    (slots, lives): (u32, &mut BTreeMap<ModelName, Arc<HoldingLive>>),
+    models: Vec<Model>,
+    events: &mut Vec<Event>,
+) {
     let mut before = std::mem::take(&mut backend.holdings);
     let mut added = Vec::new();
     for model in models {
         let name = model.name.clone();
+        // Two spellings of one name are one model; the first one counts.
+        if backend.holdings.contains_key(&name) {
+            continue;
+        }
         let holding = match before.remove(&name) {
             Some(holding) if *holding.model == model => holding,
             // The live side outlives a new version of the model: its requests still run.
             Some(holding) => Arc::new(Holding { model: Arc::new(model), ..(*holding).clone() }),
             None => {
                 added.push(name.clone());
-                let live = Arc::new(HoldingLive::new(slots));
+                let live = lives.entry(name.clone()).or_insert_with(|| Arc::new(HoldingLive::new(slots)));
+                let live = Arc::clone(live);
                 Arc::new(Holding { model: Arc::new(model), polled: None, live })
             }
         };
         backend.holdings.insert(name, holding);
     }
     let removed: Vec<_> = before.into_keys().collect();
+    lives.retain(|name, live| backend.holdings.contains_key(name) || Arc::strong_count(live) > 1);
     if !added.is_empty() || !removed.is_empty() {
         events.push(Event::Models { node: Arc::clone(&backend.node.name), added, removed });
     }
@@ -230,6 +244,22 @@ mod tests {
         let snapshot = fleet.snapshot();
         let (_, holding) = snapshot.holders(&name).next().expect("still held");
         assert_eq!((holding.model.digest.as_str(), holding.live.slots.busy()), ("new", 1));
+    }
+
+    #[test]
+    fn a_list_that_misses_a_model_once_does_not_double_its_slots() {
+        let (mut fleet, id) = fleet();
+        tell(&mut fleet, id, Claim::Models(vec![model("a"), model("A")]));
+        let name = model("a").name;
+        let live = fleet.snapshot().holders(&name).next().map(|(_, holding)| Arc::clone(&holding.live));
+        let live = live.expect("a holder");
+        let held = live.slots.try_acquire();
+        assert!(held.is_some());
+        tell(&mut fleet, id, Claim::Models(vec![]));
+        tell(&mut fleet, id, Claim::Models(vec![model("a")]));
+        let snapshot = fleet.snapshot();
+        let (_, holding) = snapshot.holders(&name).next().expect("it is back");
+        assert_eq!(holding.live.slots.busy(), 1);
     }
 
     #[test]

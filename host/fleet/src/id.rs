@@ -109,6 +109,13 @@ impl RequestId {
         Self(time | VERSION | high | VARIANT | low)
     }
 
+    /// Reads the usual spelling.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits: String = text.chars().filter(|c| *c != '-').collect();
+        let whole = digits.len() == 32 && text.len() == 36;
+        whole.then(|| u128::from_str_radix(&digits, 16).ok().map(Self)).flatten()
+    }
+
     /// A number that is as good as random for choosing between equals.
     pub fn lot(self) -> u64 {
         // A multiplication carries every bit upwards; the upper half brought down makes low bits as good as
@@ -143,10 +150,10 @@ mod tests {
     fn a_request_id_is_a_version_7_uuid() {
         // The example of RFC 9562, appendix A.6.
         let random = (0x0cc3_u128 << 62) | 0x18c4_dc0c_0c07_398f;
-        assert_eq!(
-            RequestId::new(0x017F_22E2_79B0, random).to_string(),
-            "017f22e2-79b0-7cc3-98c4-dc0c0c07398f"
-        );
+        let id = RequestId::new(0x017F_22E2_79B0, random);
+        assert_eq!(id.to_string(), "017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
+        assert_eq!(RequestId::parse(&id.to_string()), Some(id));
+        assert_eq!(RequestId::parse("017f22e2"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Without crediting one's own dispatches at once, a burst of requests all see the same idle machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::moment::Moment;
 use crate::slots::Slots;
@@ -52,7 +52,9 @@ pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
     load_began: AtomicMoment,
-    answered: AtomicMoment,
+    /// Requests that wait for the load under way.
+    joined: AtomicU32,
+    succeeded: AtomicMoment,
 }
 
 impl HoldingLive {
@@ -61,36 +63,48 @@ impl HoldingLive {
         Self {
             slots: Arc::new(Slots::new(slots)),
             load_began: AtomicMoment::default(),
-            answered: AtomicMoment::default(),
+            joined: AtomicU32::new(0),
+            succeeded: AtomicMoment::default(),
         }
     }
 
-    /// We sent a request to a backend where the model is not resident: it is loading from now on.
-    pub fn credit_load(&self, now: Moment) {
-        if self.load_began.get().is_none() {
+    /// We sent a request to a backend where the model is not resident: it is loading from now on. The credit
+    /// lasts until an answer comes or everybody who joined the load has left.
+    pub fn join_load(self: &Arc<Self>, now: Moment) -> LoadCredit {
+        if self.joined.fetch_add(1, Ordering::AcqRel) == 0 {
             self.load_began.set(Some(now));
         }
+        LoadCredit { live: Arc::clone(self) }
     }
 
-    /// The first byte of an answer came: the model is resident, whatever the last poll said.
-    pub fn credit_answer(&self, now: Moment) {
-        self.answered.set(Some(now));
+    /// An answer began well: the model is resident, whatever the last poll said.
+    pub fn credit_success(&self, now: Moment) {
+        self.succeeded.set(Some(now));
         self.load_began.set(None);
     }
 
-    /// The request that would have loaded the model ended without an answer.
-    pub fn withdraw_load(&self) {
-        self.load_began.set(None);
-    }
-
-    /// When a load that we started and that has not answered yet began.
+    /// When a load that we started and that nobody answered for yet began.
     pub fn load_began(&self) -> Option<Moment> {
         self.load_began.get()
     }
 
-    /// When the last answer began.
-    pub fn answered(&self) -> Option<Moment> {
-        self.answered.get()
+    /// When the last good answer began.
+    pub fn succeeded(&self) -> Option<Moment> {
+        self.succeeded.get()
+    }
+}
+
+/// A request's part in a load. Dropping the last one ends the credit.
+#[derive(Debug)]
+pub struct LoadCredit {
+    live: Arc<HoldingLive>,
+}
+
+impl Drop for LoadCredit {
+    fn drop(&mut self) {
+        if self.live.joined.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.live.load_began.set(None);
+        }
     }
 }
 
@@ -99,12 +113,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_load_is_credited_once_and_ends_with_the_first_byte() {
-        let live = HoldingLive::new(1);
-        live.credit_load(Moment(0));
-        live.credit_load(Moment(50));
+    fn a_load_is_credited_once_and_ends_with_the_first_good_answer() {
+        let live = Arc::new(HoldingLive::new(2));
+        let first = live.join_load(Moment(0));
+        let second = live.join_load(Moment(50));
         assert_eq!(live.load_began(), Some(Moment(0)), "the first request started it");
-        live.credit_answer(Moment(70));
-        assert_eq!((live.load_began(), live.answered()), (None, Some(Moment(70))));
+        live.credit_success(Moment(70));
+        assert_eq!((live.load_began(), live.succeeded()), (None, Some(Moment(70))));
+        drop((first, second));
+        assert_eq!(live.load_began(), None);
+    }
+
+    #[test]
+    fn somebody_who_leaves_does_not_end_the_load_of_others() {
+        let live = Arc::new(HoldingLive::new(2));
+        let first = live.join_load(Moment(0));
+        drop(live.join_load(Moment(10)));
+        assert_eq!(live.load_began(), Some(Moment(0)));
+        drop(first);
+        assert_eq!(live.load_began(), None, "nobody is left who waits for it");
     }
 }

@@ -26,7 +26,8 @@ impl Moment {
 }
 
 /// Renders a number of milliseconds the way people say it: `0 ms`, `850 ms`, `8.4 s`, `3.2 min`.
-pub(crate) struct Ms(pub f64);
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ms(pub f64);
 
 impl fmt::Display for Ms {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,7 +10,7 @@ use crate::moment::Moment;
 pub struct Observation {
     /// Whom it is about.
     pub backend: BackendId,
-    /// When the answer arrived here.
+    /// When it was asked, so that it is never taken for newer than it is.
     pub at: Moment,
     /// What it says.
     pub claim: Claim,

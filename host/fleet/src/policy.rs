@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::column::{Column, Matrix};
+use crate::fallback::{Situation, Step};
 use crate::id::{Generation, PluginId};
 
 /// The words a request carries, for signals that ask for some by name.
@@ -47,8 +48,21 @@ pub struct Sheet {
     pub generation: Generation,
     /// The answers that passed every check.
     pub answers: Vec<Answer>,
+    /// The answers of those in shadow mode, which do not count.
+    pub shadows: Vec<Answer>,
+    /// Set when a plugin failed whose operator does not want the others to decide then.
+    pub overruled: Option<Overruled>,
     /// Who misbehaved, and how. Such a plugin contributes nothing.
     pub faults: Vec<(PluginId, String)>,
+}
+
+/// What a plugin's fault does to the decision when its operator said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Overruled {
+    /// The baseline decides.
+    Baseline(PluginId),
+    /// Nobody is asked.
+    Refuse(PluginId),
 }
 
 /// The live signals.
@@ -58,6 +72,14 @@ pub trait SignalPolicy: Send + Sync {
 
     /// Asks all signals. Never fails: a plugin's fault is part of the sheet.
     fn score(&self, matrix: &Matrix, words: &Words<'_>) -> Sheet;
+
+    /// What the fallback rules advise after an attempt failed: the first that does not pass, with its name.
+    fn next(&self, _: &Situation<'_>) -> (Option<PluginId>, Step) {
+        (None, Step::Pass)
+    }
+
+    /// One short phrase per row and signal, for people. May take its time: never on the path of a request.
+    fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)>;
 }
 
 /// Where a decision takes its signals from: it pins a set, asks it, and lets it go before anything is relayed.

@@ -10,6 +10,8 @@ pub struct Profile {
     pub id: RequestId,
     /// What the client asked for.
     pub model: ModelName,
+    /// Path of the client's request.
+    pub endpoint: &'static str,
     /// Estimated length of the prompt in tokens.
     pub prompt_tokens: f64,
     /// Expected length of the answer in tokens.

@@ -10,7 +10,7 @@ use herdwick_fleet::{
     Claim, Field, Fleet, Model, ModelName, Moment, Observation, Origin, Profile, RequestId, ResidentClaim,
     Snapshot, decide,
 };
-use herdwick_plugin_host::PluginHost;
+use herdwick_plugin_host::{PluginHost, Wanted};
 
 const MODEL: &str = "qwen3:8b";
 
@@ -42,12 +42,13 @@ fn fleet(nodes: u16) -> Result<Snapshot, Box<dyn std::error::Error>> {
 }
 
 fn decision(criterion: &mut Criterion) {
-    let host = PluginHost::start(Vec::new()).expect("the built-in plugins load");
+    let host = PluginHost::start(&Wanted::default()).expect("the built-in plugins load");
     let mut group = criterion.benchmark_group("decision");
     for nodes in [1, 8, 64] {
         let snapshot = fleet(nodes).expect("a valid fleet");
         let profile = Profile {
             id: RequestId::new(0, 0x5eed),
+            endpoint: "/api/chat",
             model: ModelName::parse(MODEL).expect("a valid name"),
             prompt_tokens: 400.0,
             expected_tokens: 256.0,
@@ -59,7 +60,7 @@ fn decision(criterion: &mut Criterion) {
                 let set = host.current();
                 let field = Field::survey(black_box(&profile), &snapshot, &[]);
                 let decision = decide(&profile, &snapshot, field, &*set, Moment(1));
-                assert_eq!(decision.ranked.len(), usize::from(nodes));
+                assert_eq!(decision.candidates.len(), usize::from(nodes));
                 decision
             });
         });

@@ -10,4 +10,12 @@ macro_rules! prebuilt {
 }
 
 /// In the order in which they are shown.
-pub(crate) const PACKAGES: &[Package] = prebuilt!["model-residency", "queue-depth"];
+pub(crate) const PACKAGES: &[Package] = prebuilt![
+    "model-residency",
+    "memory-fit",
+    "queue-depth",
+    "wait-time",
+    "role-affinity",
+    "availability-trend",
+    "context-fit",
+];

@@ -50,6 +50,10 @@ fn config() -> Config {
         .epoch_interruption(true)
         // The same rows give the same bytes on every processor, so that a stored decision can be replayed.
         .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        // Bounds hold per memory, and no toolchain for plugins needs a second or a large one.
+        .wasm_multi_memory(false)
+        .wasm_memory64(false)
         .max_wasm_stack(limits::STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(20));
     config

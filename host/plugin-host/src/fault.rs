@@ -17,8 +17,9 @@ pub enum Fault {
     /// It trapped; the text names the trap.
     #[error("it trapped: {0}")]
     Trap(String),
-    /// Its answer was larger than its budget.
-    #[error("its answer is larger than {bytes} bytes")]
+    /// What it handed over, as answer or log line, was larger than its budget. The host could not take it over,
+    /// so the guest cannot free it: the instance is not called again.
+    #[error("it handed over more than {bytes} bytes")]
     Huge {
         /// The budget.
         bytes: usize,
@@ -58,7 +59,7 @@ pub enum Fault {
 impl Fault {
     /// Whether the instance cannot be called again.
     pub fn kills(&self) -> bool {
-        matches!(self, Self::Deadline { .. } | Self::Trap(_))
+        matches!(self, Self::Deadline { .. } | Self::Trap(_) | Self::Huge { .. })
     }
 }
 

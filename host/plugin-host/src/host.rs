@@ -1,16 +1,20 @@
 //! The host: one engine, one live plugin set behind an atomic pointer. Build all, check all, swap once.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, PluginId, SignalPolicy};
+use herdwick_fleet::{Generation, LivePolicy, SignalPolicy};
 
 use crate::builtin;
 use crate::config::PluginsConfig;
-use crate::fault::{LoadError, LoadErrors};
-use crate::load::{Loaded, Loader, Plugin, Signal};
-use crate::package::{Package, Source};
+use crate::fault::LoadErrors;
+use crate::load::Loader;
+use crate::member::Member;
+use crate::package::Package;
+use crate::reconcile::{Memory, Plan, Planned, Wanted};
 use crate::set::PluginSet;
+use crate::status::{PluginStatus, Report, State};
 
 /// Why no plugin can run on this machine at all.
 #[derive(Debug, thiserror::Error)]
@@ -29,33 +33,50 @@ pub enum HostError {
 /// Everything that runs plugins.
 pub struct PluginHost {
     loader: Loader,
+    built_in: Vec<Package>,
     set: ArcSwap<PluginSet>,
+    /// Taken by whoever changes or asks for the state of plugins, never on the path of a request.
+    state: Mutex<HostState>,
+}
+
+#[derive(Default)]
+struct HostState {
+    memory: Memory,
+    plugins: Vec<Planned>,
+    last: Option<Report>,
 }
 
 impl PluginHost {
-    /// A host whose live set is the built-in signals and `extra`. One of `extra` with the name of a built-in
-    /// takes its place.
+    /// A host whose live set is what `wanted` says.
     ///
     /// # Errors
-    /// Everything that is wrong with any plugin.
-    pub fn start(extra: Vec<Package>) -> Result<Self, HostError> {
-        Self::start_with(builtin::PACKAGES.to_vec(), extra)
+    /// A file that is named on the command line cannot be used. Whatever is wrong with the folder or the
+    /// configuration is in the report instead: it must not keep the router from starting.
+    pub fn start(wanted: &Wanted) -> Result<Self, HostError> {
+        Self::start_with(builtin::PACKAGES.to_vec(), wanted)
     }
 
     /// A host without built-ins: for tests of what runs when there are none.
     ///
     /// # Errors
     /// As [`PluginHost::start`].
-    pub fn start_bare(extra: Vec<Package>) -> Result<Self, HostError> {
-        Self::start_with(Vec::new(), extra)
+    pub fn start_bare(wanted: &Wanted) -> Result<Self, HostError> {
+        Self::start_with(Vec::new(), wanted)
     }
 
-    fn start_with(built_in: Vec<Package>, extra: Vec<Package>) -> Result<Self, HostError> {
-        let loader = Loader::new(None)?;
-        let packages = built_in.into_iter().chain(extra).collect::<Vec<_>>();
-        let plugins = load_all(&loader, &packages)?;
-        let set = PluginSet::build(Generation(1), &loader.engine, &loader.ticker, plugins)?;
-        Ok(Self { loader, set: ArcSwap::from_pointee(set) })
+    fn start_with(built_in: Vec<Package>, wanted: &Wanted) -> Result<Self, HostError> {
+        let loader = Loader::new(wanted.cache.clone())?;
+        let empty = PluginSet::build(Generation(0), &loader.engine, &loader.ticker, Vec::new());
+        let empty = empty.map_err(|(_, error)| LoadErrors(vec![error]))?;
+        let set = ArcSwap::from_pointee(empty);
+        let host = Self { loader, built_in, set, state: Mutex::default() };
+        let problems = host.reconcile("start", wanted);
+        let named = |error: &crate::LoadError| match &error.plugin {
+            crate::Source::File(path) => wanted.files.contains(path),
+            _ => false,
+        };
+        let fatal: Vec<_> = problems.into_iter().filter(named).collect();
+        if fatal.is_empty() { Ok(host) } else { Err(LoadErrors(fatal).into()) }
     }
 
     /// The live set. A decision holds it from first to last question.
@@ -63,57 +84,118 @@ impl PluginHost {
         self.set.load_full()
     }
 
-    /// Replaces the live set by the built-ins and `extra`; decisions under way keep theirs.
-    ///
-    /// # Errors
-    /// Everything that is wrong with any plugin; the live set then stays.
-    pub fn swap(&self, extra: Vec<Package>) -> Result<Generation, LoadErrors> {
-        let packages: Vec<_> = builtin::PACKAGES.iter().cloned().chain(extra).collect();
-        let plugins = load_all(&self.loader, &packages)?;
-        let generation = self.set.load().generation().next();
-        let set = PluginSet::build(generation, &self.loader.engine, &self.loader.ticker, plugins)?;
-        self.set.store(Arc::new(set));
-        Ok(generation)
+    /// Makes the live set what `wanted` says; decisions under way keep theirs. What cannot be used is in the
+    /// report, and what was good before stays.
+    pub fn reload(&self, cause: &'static str, wanted: &Wanted) -> Report {
+        self.reconcile(cause, wanted);
+        self.report().unwrap_or(Report {
+            cause,
+            took: Duration::ZERO,
+            generation: self.current().generation(),
+            swapped: false,
+            problems: Vec::new(),
+        })
+    }
+
+    /// How the last change went.
+    pub fn report(&self) -> Option<Report> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
+    }
+
+    /// Every plugin that is known, live or not.
+    pub fn status(&self) -> Vec<PluginStatus> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.plugins.iter().map(status).collect()
+    }
+
+    fn reconcile(&self, cause: &'static str, wanted: &Wanted) -> Vec<crate::LoadError> {
+        let began = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let load = |package: &Package, config: &PluginsConfig| self.loader.load(package, config);
+        let mut plan = state.memory.plan(&self.built_in, wanted, began, &load);
+        let live = self.current();
+        let swapped = self.swap(&live, &mut plan);
+        if swapped {
+            state.memory.went_live(self.current().members());
+        }
+        state.plugins = plan.plugins;
+        state.last = Some(Report {
+            cause,
+            took: began.elapsed(),
+            generation: self.current().generation(),
+            swapped,
+            problems: Report::problems(&plan.problems),
+        });
+        plan.problems
+    }
+
+    /// Builds the planned set and swaps it in, unless it is the live one. A member that cannot be made with its
+    /// new settings keeps its old ones, or is left out if it was not live.
+    fn swap(&self, live: &PluginSet, plan: &mut Plan) -> bool {
+        loop {
+            let members: Vec<Member> = plan
+                .plugins
+                .iter()
+                .filter(|planned| planned.runs)
+                .map(|planned| planned.member.clone())
+                .collect();
+            let same = members.len() == live.members().len()
+                && members.iter().zip(live.members()).all(|(new, old)| new.is_same(old));
+            if same && live.generation() > Generation(0) {
+                return false;
+            }
+            match PluginSet::build(
+                live.generation().next(),
+                &self.loader.engine,
+                &self.loader.ticker,
+                members,
+            ) {
+                Ok(set) => {
+                    self.set.store(Arc::new(set));
+                    return true;
+                }
+                Err((index, error)) => {
+                    let Some(planned) = plan.plugins.iter_mut().filter(|planned| planned.runs).nth(index)
+                    else {
+                        plan.problems.push(error);
+                        return false;
+                    };
+                    planned.state = State::Broken { why: error.problem.clone() };
+                    plan.problems.push(error);
+                    let old = live.members().iter().find(|old| old.id() == planned.member.id());
+                    match old.filter(|old| !old.is_same(&planned.member)) {
+                        Some(old) => planned.member = old.clone(),
+                        None => planned.runs = false,
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn status(planned: &Planned) -> PluginStatus {
+    let Planned { member, state, .. } = planned;
+    let described = member.described();
+    PluginStatus {
+        id: described.id.clone(),
+        version: described.version.clone(),
+        summary: described.summary.clone(),
+        source: member.plugin.source().clone(),
+        kind: member.plugin.kind(),
+        digest: member.plugin.digest(),
+        weight: member.config.weight,
+        mode: member.config.mode,
+        state: state.clone(),
+        calls: member.stats.calls(),
+        faults: member.stats.faults(),
+        p50_us: member.stats.percentile_us(0.5),
+        p99_us: member.stats.percentile_us(0.99),
+        last_fault: member.stats.last_fault(),
     }
 }
 
 impl LivePolicy for PluginHost {
     fn pin(&self) -> Arc<dyn SignalPolicy> {
         self.current()
-    }
-}
-
-/// Loads every package; a later one with the name of a built-in replaces it, two of the operator's with one
-/// name are both refused.
-fn load_all(loader: &Loader, packages: &[Package]) -> Result<Vec<Loaded>, LoadErrors> {
-    let mut plugins: Vec<Loaded> = Vec::new();
-    let mut problems = Vec::new();
-    for package in packages {
-        match loader.load(package, &PluginsConfig::default()) {
-            Err(found) => problems.extend(found),
-            Ok(other @ (Plugin::Fallback(_) | Plugin::Health(_))) => {
-                tracing::warn!(plugin = %other.id(), kind = %other.kind(), "loads, but nothing asks its kind yet");
-            }
-            Ok(Plugin::Signal(Signal(loaded))) => {
-                match plugins.iter_mut().find(|have| have.described.id == loaded.described.id) {
-                    None => plugins.push(loaded),
-                    Some(have) if matches!(have.source, Source::BuiltIn(_)) => {
-                        tracing::info!(
-                            plugin = %loaded.described.id, source = %loaded.source, "replaces the built-in plugin"
-                        );
-                        *have = loaded;
-                    }
-                    Some(have) => problems.push(twice(&loaded.described.id, &loaded.source, &have.source)),
-                }
-            }
-        }
-    }
-    if problems.is_empty() { Ok(plugins) } else { Err(LoadErrors(problems)) }
-}
-
-fn twice(id: &PluginId, this: &Source, other: &Source) -> LoadError {
-    LoadError {
-        plugin: this.clone(),
-        problem: format!("calls itself {id:?}, and so does {other}; remove one of them", id = id.as_str()),
     }
 }

@@ -83,6 +83,16 @@ impl Instance {
     }
 }
 
+impl Instance {
+    /// One phrase per row.
+    pub(crate) fn explain(&mut self, words: &[String], rows: &[f64]) -> Result<Vec<String>, Fault> {
+        let phrases = self.call(limits::EXPLAIN, |plugin, store| {
+            plugin.herdwick_plugin_explain().call_explain(store, words, rows)
+        })?;
+        Ok(phrases.iter().map(|phrase| printable(phrase, limits::PHRASE_BYTES)).collect())
+    }
+}
+
 /// The budget of calls that are made once per instance.
 fn cold(large: bool) -> Budget {
     if large { limits::CONFIGURE_LARGE } else { limits::CONFIGURE }

@@ -1,6 +1,10 @@
 //! A fallback rule that can be asked what to do after a failed attempt. It answers advice in plain types;
 //! whoever asks keeps the budgets of attempts and time.
 
+use std::time::Duration;
+
+use herdwick_fleet::RowId;
+
 use crate::bindings::fallback::FallbackPlugin;
 use crate::bindings::fallback::exports::herdwick::plugin::fallback as wit;
 use crate::fault::Fault;
@@ -109,6 +113,42 @@ impl FallbackInstance {
             Ok(wit::Step::GiveUp(why)) => Ok(Step::GiveUp(text(why))),
             Ok(wit::Step::Pass) => Ok(Step::Pass),
             Err(why) => Err(Fault::Refused(text(why))),
+        }
+    }
+}
+
+impl Asked {
+    /// What the core knows of the situation, in this contract's terms.
+    pub(crate) fn new(situation: &herdwick_fleet::Situation<'_>, words: Vec<String>, rows: Vec<f64>) -> Self {
+        use herdwick_fleet::Failure as Core;
+        let failure = |failure| match failure {
+            Core::Connect => Failure::Connect,
+            Core::Cut => Failure::StreamCut,
+            Core::Overloaded => Failure::Overloaded,
+            Core::ModelMissing => Failure::ModelMissing,
+            Core::NoRoom => Failure::NoRoom,
+            Core::Status => Failure::Status,
+        };
+        let tried = situation.tried.iter().map(|tried| Attempt {
+            slot: tried.row.0,
+            why: failure(tried.failure),
+            status: (tried.status != 0).then_some(tried.status),
+            took_ms: tried.took.as_secs_f64() * 1e3,
+        });
+        let eliminated = situation.decision.eliminated.iter();
+        let eliminated = eliminated.map(|out| Elimination { slot: out.row.0, why: out.why.to_string() });
+        Self { words, tried: tried.collect(), eliminated: eliminated.collect(), rows }
+    }
+}
+
+impl From<Step> for herdwick_fleet::Step {
+    fn from(step: Step) -> Self {
+        match step {
+            Step::Retry(slot) => Self::Retry(RowId(slot)),
+            Step::Substitute(model) => Self::Substitute(model),
+            Step::WaitMs(ms) => Self::Wait(Duration::from_millis(u64::from(ms))),
+            Step::GiveUp(why) => Self::GiveUp(why),
+            Step::Pass => Self::Pass,
         }
     }
 }

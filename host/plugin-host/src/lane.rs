@@ -1,19 +1,20 @@
 //! Instances that are ready: a lane is one instance of each plugin of one set. A request takes a lane and puts
 //! it back; nothing is instantiated on its path.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use wasmtime::Engine;
 
 use crate::engine::Ticker;
 use crate::fault::Fault;
-use crate::instance::Instance;
 use crate::limits;
-use crate::load::Loaded;
+use crate::member::{Guest, Member};
 
 /// One instance of each plugin, in the set's order; `None` where one died.
 pub(crate) struct Lane {
-    pub(crate) instances: Vec<Option<Instance>>,
+    pub(crate) guests: Vec<Option<Guest>>,
     /// Reused for each plugin's rows.
     pub(crate) rows: Vec<f64>,
 }
@@ -21,6 +22,8 @@ pub(crate) struct Lane {
 /// The lanes of one set.
 pub(crate) struct Lanes {
     free: Mutex<Vec<Lane>>,
+    /// Whether some lane may need mending.
+    broken: AtomicBool,
 }
 
 impl Lanes {
@@ -28,16 +31,16 @@ impl Lanes {
     pub(crate) fn build(
         engine: &Engine,
         ticker: &Arc<Ticker>,
-        plugins: &[Loaded],
+        members: &[Member],
     ) -> Result<Self, (usize, Fault)> {
         let lane = || {
-            let instances = plugins.iter().enumerate().map(|(index, plugin)| {
-                plugin.instance(engine, ticker).map(Some).map_err(|fault| (index, fault))
+            let guests = members.iter().enumerate().map(|(index, member)| {
+                member.guest(engine, ticker).map(Some).map_err(|fault| (index, fault))
             });
-            Ok(Lane { instances: instances.collect::<Result<_, _>>()?, rows: Vec::new() })
+            Ok(Lane { guests: guests.collect::<Result<_, _>>()?, rows: Vec::new() })
         };
         let lanes = (0..limits::LANES).map(|_| lane()).collect::<Result<_, _>>()?;
-        Ok(Self { free: Mutex::new(lanes) })
+        Ok(Self { free: Mutex::new(lanes), broken: AtomicBool::new(false) })
     }
 
     /// A lane, unless all are out.
@@ -45,26 +48,33 @@ impl Lanes {
         self.free.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Puts it back.
+    /// Puts it back: on top, so that it is warm when it is taken next; one that needs mending below the others,
+    /// so that they are taken first.
     pub(crate) fn put(&self, lane: Lane) {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        let broken = lane.is_broken();
+        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        if broken {
+            free.insert(0, lane);
+            self.broken.store(true, Ordering::Release);
+        } else {
+            free.push(lane);
+        }
     }
 
-    /// Replaces what died, one lane at a time, so that the others stay in service. Off the request path.
-    pub(crate) fn mend(&self, engine: &Engine, ticker: &Arc<Ticker>, plugins: &[Loaded]) {
-        // Each lane is looked at once: a lane goes back on top, so all are taken before one is put back.
-        let mut mended = Vec::new();
-        while let Some(lane) = self.take_broken() {
-            mended.push(lane);
+    /// Replaces what died, one lane at a time, so that the others stay in service. Off the request path, and
+    /// without touching its lock when there is nothing to do.
+    pub(crate) fn mend(&self, engine: &Engine, ticker: &Arc<Ticker>, members: &[Member]) {
+        if !self.broken.swap(false, Ordering::AcqRel) {
+            return;
         }
-        for mut lane in mended {
-            for (instance, plugin) in lane.instances.iter_mut().zip(plugins) {
-                if instance.is_none() {
-                    match plugin.instance(engine, ticker) {
-                        Ok(new) => *instance = Some(new),
-                        Err(fault) => {
-                            tracing::warn!(plugin = %plugin.described.id, "cannot restart: {fault}");
-                        }
+        for _ in 0..limits::LANES {
+            let Some(mut lane) = self.take_broken() else { return };
+            for (guest, member) in lane.guests.iter_mut().zip(members) {
+                // One that is out for misbehaviour is not asked; it comes back with the next set.
+                if guest.is_none() && !member.stats.is_out() {
+                    match member.guest(engine, ticker) {
+                        Ok(new) => *guest = Some(new),
+                        Err(fault) => member.stats.strike(&fault, Instant::now()),
                     }
                 }
             }
@@ -74,7 +84,13 @@ impl Lanes {
 
     fn take_broken(&self) -> Option<Lane> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        let broken = free.iter().position(|lane| lane.instances.iter().any(Option::is_none))?;
-        Some(free.swap_remove(broken))
+        let broken = free.iter().position(Lane::is_broken)?;
+        Some(free.remove(broken))
+    }
+}
+
+impl Lane {
+    fn is_broken(&self) -> bool {
+        self.guests.iter().any(Option::is_none)
     }
 }

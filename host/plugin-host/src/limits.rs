@@ -15,8 +15,15 @@ pub const MEMORY_MOST_BYTES: usize = 128 << 20;
 pub const LARGE_BYTES: usize = 1 << 20;
 /// Elements of all of a guest's function tables.
 pub const TABLE_ELEMENTS: usize = 20_000;
-/// Core instances, memories and tables inside one component instance. A Python guest links some two dozen.
+/// Core instances inside one component instance. A Python guest links some two dozen.
 pub const CORE_ITEMS: usize = 40;
+/// Memories of one instance. The bound on bytes holds for each, so there is one.
+pub const MEMORIES: usize = 1;
+/// Tables of one instance; the bound on elements holds for each.
+pub const TABLES: usize = 4;
+/// Times that the trial of a new plugin is repeated when it runs out of time: the machine may be busy, and a
+/// plugin that is really too slow fails each time.
+pub const TRIALS: usize = 3;
 /// Native stack of a guest in bytes: wasmtime's own default, named so that a change there changes nothing here.
 pub const STACK_BYTES: usize = 512 << 10;
 /// Seconds of processor time in which a child compiles a plugin. A Python guest takes 8, on a small board six times that.
@@ -57,6 +64,10 @@ pub const COST: Budget = Budget { ms: 5, answer_bytes: 64 << 10 };
 pub const DESCRIBE: Budget = Budget { ms: 100, answer_bytes: 256 << 10 };
 /// `configure`.
 pub const CONFIGURE: Budget = Budget { ms: 250, answer_bytes: 64 << 10 };
+/// `explain`: for people, never on the path of a request.
+pub const EXPLAIN: Budget = Budget { ms: 50, answer_bytes: 256 << 10 };
+/// Bytes of one phrase of an explanation.
+pub const PHRASE_BYTES: usize = 120;
 /// `configure` of a guest over [`LARGE_BYTES`]; its first call is often the one that starts its runtime.
 pub const CONFIGURE_LARGE: Budget = Budget { ms: 1_000, answer_bytes: 64 << 10 };
 /// A fallback rule's `next`: a request waits for it, but not every request.

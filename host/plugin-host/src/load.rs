@@ -61,7 +61,6 @@ pub struct Health(Ready<HealthPlugin>);
 pub(crate) struct Loaded<W: World = SignalPlugin> {
     pub(crate) source: Source,
     pub(crate) digest: Digest,
-    pub(crate) weight: f64,
     pub(crate) described: Described,
     pub(crate) on_fault: OnFault,
     settings: Vec<Setting>,
@@ -119,13 +118,26 @@ impl Loader {
         match kind {
             Kind::Signal => {
                 let loaded = self.load_as::<SignalPlugin>(&given)?;
-                let mut instance = self.started(&loaded)?;
-                trial::run(&mut instance, &loaded.described).map_err(one)?;
+                self.try_out(&loaded)?;
                 Ok(Plugin::Signal(Signal(loaded)))
             }
             Kind::Fallback => self.ready(&given).map(|ready| Plugin::Fallback(Fallback(ready))),
             Kind::Health => self.ready(&given).map(|ready| Plugin::Health(Health(ready))),
         }
+    }
+
+    /// The trial, repeated if only time ran out: the machine may be busy.
+    fn try_out(&self, loaded: &Loaded) -> Result<(), Vec<String>> {
+        let mut last = Ok(());
+        for _ in 0..limits::TRIALS {
+            let mut instance = self.started(loaded)?;
+            match trial::run(&mut instance, &loaded.described) {
+                Ok(()) => return Ok(()),
+                Err((true, problem)) => last = Err(one(problem)),
+                Err((false, problem)) => return Err(one(problem)),
+            }
+        }
+        last
     }
 
     fn ready<W: World>(&self, given: &Given<'_>) -> Result<Ready<W>, Vec<String>> {
@@ -182,7 +194,7 @@ impl Loader {
             let other = printable(other, limits::NAME_BYTES);
             return Err(one(format!("calls itself {id:?}, its manifest {other:?}; make the two agree")));
         }
-        let unsaid = PluginConfig { weight: package.weight, ..PluginConfig::default() };
+        let unsaid = PluginConfig::default();
         let said = config.plugins.get(id).unwrap_or(&unsaid);
         let settings = settings::merged(wanted.settings.as_ref(), &said.settings).map_err(|problems| {
             problems.into_iter().map(|problem| format!("{id}: {problem}")).collect::<Vec<_>>()
@@ -195,7 +207,6 @@ impl Loader {
         Ok(Loaded {
             source: package.source.clone(),
             digest: package.digest(),
-            weight: said.weight,
             on_fault: said.on_fault.unwrap_or(wanted.on_fault),
             settings,
             described,
@@ -209,7 +220,7 @@ impl Loader {
 fn granted(source: &Source, wanted: &Wanted, said: &PluginConfig) -> BTreeSet<Grant> {
     match source {
         Source::BuiltIn(_) => wanted.grants.clone(),
-        Source::File(_) => {
+        Source::File(_) | Source::Named(_) => {
             wanted.grants.iter().copied().filter(|grant| said.grants.contains(grant)).collect()
         }
     }
@@ -242,6 +253,33 @@ impl Plugin {
             Self::Signal(signal) => &signal.0.described.id,
             Self::Fallback(fallback) => &fallback.0.loaded.described.id,
             Self::Health(health) => &health.0.loaded.described.id,
+        }
+    }
+
+    /// Where it came from.
+    pub(crate) fn source(&self) -> &Source {
+        match self {
+            Self::Signal(signal) => &signal.0.source,
+            Self::Fallback(fallback) => &fallback.0.loaded.source,
+            Self::Health(health) => &health.0.loaded.source,
+        }
+    }
+
+    /// The digest of its bytes.
+    pub(crate) fn digest(&self) -> Digest {
+        match self {
+            Self::Signal(signal) => signal.0.digest,
+            Self::Fallback(fallback) => fallback.0.loaded.digest,
+            Self::Health(health) => health.0.loaded.digest,
+        }
+    }
+
+    /// What it says of itself.
+    pub(crate) fn described(&self) -> &Described {
+        match self {
+            Self::Signal(signal) => &signal.0.described,
+            Self::Fallback(fallback) => &fallback.0.loaded.described,
+            Self::Health(health) => &health.0.loaded.described,
         }
     }
 

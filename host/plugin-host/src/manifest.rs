@@ -16,6 +16,7 @@ pub(crate) struct Described {
     pub(crate) columns: Vec<Option<Column>>,
     /// The wanted words in order.
     pub(crate) words: Vec<&'static str>,
+    /// Whether it asks for the right to refuse a candidate.
     pub(crate) may_veto: bool,
 }
 

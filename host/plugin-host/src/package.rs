@@ -10,12 +10,14 @@ use crate::fault::LoadError;
 use crate::limits;
 
 /// Where a plugin came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Source {
     /// It is part of this binary.
     BuiltIn(&'static str),
     /// A file of the operator's.
     File(PathBuf),
+    /// Known by name only: the configuration speaks of it.
+    Named(String),
 }
 
 impl fmt::Display for Source {
@@ -23,6 +25,7 @@ impl fmt::Display for Source {
         match self {
             Self::BuiltIn(name) => write!(out, "{name} (built in)"),
             Self::File(path) => write!(out, "{}", path.display()),
+            Self::Named(name) => out.write_str(name),
         }
     }
 }
@@ -81,19 +84,17 @@ pub struct Package {
     pub bytes: Cow<'static, [u8]>,
     /// The text of the manifest beside the file (`my-signal.toml`), which stands over the one inside.
     pub sidecar: Option<String>,
-    /// The operator's multiplier, at least 0.
-    pub weight: f64,
 }
 
 impl Package {
     /// A plugin that is part of this binary.
     pub const fn built_in(name: &'static str, bytes: &'static [u8]) -> Self {
-        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes), sidecar: None, weight: 1.0 }
+        Self { source: Source::BuiltIn(name), bytes: Cow::Borrowed(bytes), sidecar: None }
     }
 
     /// A plugin that is not part of this binary, without a manifest beside it.
     pub fn new(source: Source, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { source, bytes: bytes.into(), sidecar: None, weight: 1.0 }
+        Self { source, bytes: bytes.into(), sidecar: None }
     }
 
     /// Reads a file and the manifest beside it, bounded in size.

@@ -46,8 +46,8 @@ impl Sandbox {
             .memory_size(room.memory_bytes)
             .table_elements(limits::TABLE_ELEMENTS)
             .instances(limits::CORE_ITEMS)
-            .memories(limits::CORE_ITEMS)
-            .tables(limits::CORE_ITEMS)
+            .memories(limits::MEMORIES)
+            .tables(limits::TABLES)
             // A guest that aborts by itself after a failed growth says nothing of the cause; the trap does.
             .trap_on_grow_failure(true)
             .build();

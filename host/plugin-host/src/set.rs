@@ -2,18 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
-use herdwick_fleet::{Answer, Column, Generation, Matrix, PluginId, Sheet, SignalPolicy, Words};
+use herdwick_fleet::{
+    Answer, Column, Generation, Matrix, Overruled, PluginId, Sheet, SignalPolicy, Situation, Step, Words,
+};
 use wasmtime::Engine;
 
+use crate::config::OnFault;
 use crate::engine::Ticker;
-use crate::fault::{Fault, LoadError, LoadErrors};
-use crate::instance::Instance;
+use crate::fault::{Fault, LoadError};
+use crate::instance_fallback::Asked;
 use crate::lane::{Lane, Lanes};
-use crate::load::Loaded;
-use crate::package::{Digest, Source};
-use crate::trial::{checked, told};
+use crate::load::Plugin;
+use crate::member::{Guest, Member};
+use crate::trial::checked;
 
 /// One generation of signals with their lanes.
 pub struct PluginSet {
@@ -21,73 +24,34 @@ pub struct PluginSet {
     engine: Engine,
     ticker: Arc<Ticker>,
     columns: Arc<[Column]>,
-    signals: Vec<Signal>,
-    plugins: Vec<Loaded>,
+    members: Vec<Member>,
     lanes: Lanes,
 }
 
-struct Signal {
-    id: PluginId,
-    weight: f64,
-    /// Where each wanted column stands in the set's columns; `None` = this host has no such column.
-    picks: Vec<Option<usize>>,
-    calls: AtomicU64,
-    faults: AtomicU64,
-}
-
-/// One plugin of a set, for people.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PluginStatus {
-    /// Its name.
-    pub id: PluginId,
-    /// Its version, as it says.
-    pub version: String,
-    /// What it does, as it says.
-    pub summary: String,
-    /// Where it came from.
-    pub source: Source,
-    /// The digest of its bytes.
-    pub digest: Digest,
-    /// The operator's multiplier.
-    pub weight: f64,
-    /// Decisions it was asked for.
-    pub calls: u64,
-    /// Of them, those in which it misbehaved.
-    pub faults: u64,
+/// What one decision asks.
+struct Question<'a> {
+    matrix: &'a Matrix,
+    words: &'a Words<'a>,
 }
 
 impl PluginSet {
+    /// Makes every instance of the set. Fails with the first member that cannot be made.
     pub(crate) fn build(
         generation: Generation,
         engine: &Engine,
         ticker: &Arc<Ticker>,
-        plugins: Vec<Loaded>,
-    ) -> Result<Self, LoadErrors> {
-        let lanes = Lanes::build(engine, ticker, &plugins).map_err(|(index, fault)| {
-            let plugin = plugins.get(index).map_or(Source::BuiltIn(""), |plugin| plugin.source.clone());
-            LoadErrors(vec![LoadError { plugin, problem: fault.to_string() }])
+        members: Vec<Member>,
+    ) -> Result<Self, (usize, LoadError)> {
+        let lanes = Lanes::build(engine, ticker, &members).map_err(|(index, fault)| {
+            let plugin = members
+                .get(index)
+                .map_or(crate::Source::BuiltIn(""), |member| member.plugin.source().clone());
+            (index, LoadError { plugin, problem: fault.to_string() })
         })?;
-        let wanted: BTreeSet<Column> =
-            plugins.iter().flat_map(|plugin| &plugin.described.columns).flatten().copied().collect();
-        let columns: Arc<[Column]> = wanted.into_iter().collect();
-        let place = |column: Column| columns.iter().position(|have| *have == column);
-        let signals = plugins.iter().map(|plugin| Signal {
-            id: plugin.described.id.clone(),
-            weight: plugin.weight,
-            picks: plugin.described.columns.iter().map(|column| column.and_then(place)).collect(),
-            calls: AtomicU64::new(0),
-            faults: AtomicU64::new(0),
-        });
-        let signals = signals.collect();
-        Ok(Self {
-            generation,
-            engine: engine.clone(),
-            ticker: Arc::clone(ticker),
-            columns,
-            signals,
-            plugins,
-            lanes,
-        })
+        let wanted = members.iter().flat_map(|member| &member.described().columns);
+        let wanted: BTreeSet<Column> = wanted.flatten().copied().collect();
+        let columns = wanted.into_iter().collect();
+        Ok(Self { generation, engine: engine.clone(), ticker: Arc::clone(ticker), columns, members, lanes })
     }
 
     /// Which set this is.
@@ -95,46 +59,59 @@ impl PluginSet {
         self.generation
     }
 
-    /// Every plugin of the set.
-    pub fn status(&self) -> Vec<PluginStatus> {
-        let each = self.plugins.iter().zip(&self.signals).map(|(plugin, signal)| PluginStatus {
-            id: signal.id.clone(),
-            version: plugin.described.version.clone(),
-            summary: plugin.described.summary.clone(),
-            source: plugin.source.clone(),
-            digest: plugin.digest,
-            weight: signal.weight,
-            calls: signal.calls.load(Ordering::Relaxed),
-            faults: signal.faults.load(Ordering::Relaxed),
-        });
-        each.collect()
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// Replaces instances that died. To be called now and then, never from the path of a request.
     pub fn mend(&self) {
-        self.lanes.mend(&self.engine, &self.ticker, &self.plugins);
+        self.lanes.mend(&self.engine, &self.ticker, &self.members);
+    }
+
+    /// Whether a member is out for misbehaviour.
+    pub fn has_quarantined(&self) -> bool {
+        self.members.iter().any(|member| member.stats.is_out())
     }
 
     fn ask(&self, lane: &mut Lane, question: &Question<'_>) -> Sheet {
         let mut sheet = Sheet { generation: self.generation, ..Sheet::default() };
-        let Lane { instances, rows } = lane;
-        for ((signal, plugin), slot) in self.signals.iter().zip(&self.plugins).zip(instances) {
-            // Weight 0 switches a signal off; it would add nothing.
-            if signal.weight == 0.0 {
+        let Lane { guests, rows } = lane;
+        let mut began = Instant::now();
+        for (member, guest) in self.members.iter().zip(guests) {
+            if member.is_off() || !matches!(*member.plugin, Plugin::Signal(_)) {
                 continue;
             }
-            signal.calls.fetch_add(1, Ordering::Relaxed);
-            match ask_one(signal, plugin, slot, rows, question) {
+            let answer = ask_one(member, guest, rows, question);
+            let ended = Instant::now();
+            let plugin = member.id().clone();
+            match answer {
                 Ok(costs) => {
-                    sheet.answers.push(Answer { plugin: signal.id.clone(), weight: signal.weight, costs });
+                    member.stats.count(ended.duration_since(began));
+                    let answer = Answer { plugin, weight: member.config.weight, costs };
+                    if member.is_shadow() { &mut sheet.shadows } else { &mut sheet.answers }.push(answer);
                 }
                 Err(fault) => {
-                    signal.faults.fetch_add(1, Ordering::Relaxed);
-                    sheet.faults.push(told(&signal.id, &fault));
+                    member.stats.strike(&fault, ended);
+                    overrule(&mut sheet, member);
+                    sheet.faults.push((plugin, fault.to_string()));
                 }
             }
+            began = ended;
         }
         sheet
+    }
+}
+
+/// What a fault of `member` does to the decision. A refusal outranks the baseline; a shadow does nothing.
+fn overrule(sheet: &mut Sheet, member: &Member) {
+    match member.on_fault() {
+        OnFault::Reject if !member.is_shadow() => {
+            sheet.overruled = Some(Overruled::Refuse(member.id().clone()));
+        }
+        OnFault::Baseline if !member.is_shadow() && sheet.overruled.is_none() => {
+            sheet.overruled = Some(Overruled::Baseline(member.id().clone()));
+        }
+        _ => {}
     }
 }
 
@@ -152,40 +129,90 @@ impl SignalPolicy for PluginSet {
         self.lanes.put(lane);
         sheet
     }
-}
 
-/// What one decision asks.
-struct Question<'a> {
-    matrix: &'a Matrix,
-    words: &'a Words<'a>,
+    fn next(&self, situation: &Situation<'_>) -> (Option<PluginId>, Step) {
+        let Some(mut lane) = self.lanes.take() else { return (None, Step::Pass) };
+        let advice = advise(&self.members, &mut lane, situation);
+        self.lanes.put(lane);
+        advice
+    }
+
+    fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
+        // An instance of its own: explaining must not keep a lane from a request.
+        let explained = self.members.iter().filter_map(|member| {
+            let Guest::Signal(mut instance) = member.guest(&self.engine, &self.ticker).ok()? else {
+                return None;
+            };
+            let mut rows = Vec::new();
+            fill(&mut rows, member, matrix);
+            let phrases = instance.explain(&spoken(member, words), &rows).ok()?;
+            (phrases.len() == matrix.rows()).then(|| (member.id().clone(), phrases))
+        });
+        explained.collect()
+    }
 }
 
 fn ask_one(
-    signal: &Signal,
-    plugin: &Loaded,
-    slot: &mut Option<Instance>,
+    member: &Member,
+    slot: &mut Option<Guest>,
     rows: &mut Vec<f64>,
     question: &Question<'_>,
 ) -> Result<Vec<f64>, Fault> {
-    let Some(instance) = slot else {
-        return Err(Fault::Restarting);
-    };
-    rows.clear();
-    for (row, values) in question.matrix.iter() {
-        rows.push(row);
-        rows.extend(
-            signal
-                .picks
-                .iter()
-                .map(|pick| pick.and_then(|index| values.get(index)).copied().unwrap_or(f64::NAN)),
-        );
-    }
-    let wanted = &plugin.described.words;
-    let spoken: Vec<String> = wanted.iter().map(|name| question.words.get(name).to_owned()).collect();
-    let spoken = (!wanted.is_empty()).then_some(spoken.as_slice());
-    let answer = instance.cost(spoken, rows);
+    let Some(Guest::Signal(instance)) = slot else { return Err(Fault::Restarting) };
+    fill(rows, member, question.matrix);
+    let spoken = spoken(member, question.words);
+    let answer = instance.cost((!spoken.is_empty()).then_some(spoken.as_slice()), rows);
     if answer.as_ref().is_err_and(Fault::kills) {
         *slot = None;
     }
-    checked(answer?, question.matrix.rows(), &plugin.described)
+    checked(answer?, question.matrix.rows(), member.described().may_veto)
+}
+
+/// The first advice that is not to pass.
+fn advise(members: &[Member], lane: &mut Lane, situation: &Situation<'_>) -> (Option<PluginId>, Step) {
+    let Lane { guests, rows } = lane;
+    for (member, slot) in members.iter().zip(guests) {
+        let Some(Guest::Fallback(rule)) = slot else { continue };
+        if member.is_off() {
+            continue;
+        }
+        fill(rows, member, &situation.decision.matrix);
+        let words = Words { model: situation.decision.model.as_str(), endpoint: situation.decision.endpoint };
+        let asked = Asked::new(situation, spoken(member, &words), std::mem::take(rows));
+        let began = Instant::now();
+        match rule.next(&asked) {
+            Ok(step) => {
+                member.stats.count(began.elapsed());
+                match step.into() {
+                    Step::Pass => {}
+                    step => return (Some(member.id().clone()), step),
+                }
+            }
+            Err(fault) => {
+                member.stats.strike(&fault, Instant::now());
+                if fault.kills() {
+                    *slot = None;
+                }
+            }
+        }
+    }
+    (None, Step::Pass)
+}
+
+/// Lays out the rows as this plugin wants them: the slot, then its columns in its order.
+fn fill(rows: &mut Vec<f64>, member: &Member, matrix: &Matrix) {
+    let place =
+        |column: &Option<Column>| column.and_then(|column| matrix.columns().binary_search(&column).ok());
+    let picks: Vec<Option<usize>> = member.described().columns.iter().map(place).collect();
+    rows.clear();
+    for (row, values) in matrix.iter() {
+        rows.push(row);
+        let value =
+            |pick: &Option<usize>| pick.and_then(|index| values.get(index)).copied().unwrap_or(f64::NAN);
+        rows.extend(picks.iter().map(value));
+    }
+}
+
+fn spoken(member: &Member, words: &Words<'_>) -> Vec<String> {
+    member.described().words.iter().map(|name| words.get(name).to_owned()).collect()
 }

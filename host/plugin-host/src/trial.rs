@@ -1,7 +1,5 @@
 //! What a plugin must survive before it goes live: no candidates, one, many, and readings that nobody knows.
 
-use herdwick_fleet::PluginId;
-
 use crate::fault::Fault;
 use crate::instance::Instance;
 use crate::limits;
@@ -10,8 +8,8 @@ use crate::manifest::Described;
 /// Numbers of candidates that are tried.
 const ROWS: [usize; 4] = [0, 1, 8, 64];
 
-/// Calls the plugin as traffic would, and worse.
-pub(crate) fn run(instance: &mut Instance, described: &Described) -> Result<(), String> {
+/// Calls the plugin as traffic would, and worse. The error says whether it is only that time ran out.
+pub(crate) fn run(instance: &mut Instance, described: &Described) -> Result<(), (bool, String)> {
     let words: Vec<String> = described.words.iter().map(|_| String::new()).collect();
     let words = (!words.is_empty()).then_some(words.as_slice());
     for rows in ROWS {
@@ -19,12 +17,15 @@ pub(crate) fn run(instance: &mut Instance, described: &Described) -> Result<(), 
             let matrix: Vec<f64> = (0..rows)
                 .flat_map(|row| std::iter::once(row as f64).chain(described.columns.iter().map(|_| value)))
                 .collect();
-            let answer = instance.cost(words, &matrix).and_then(|costs| checked(costs, rows, described));
+            let answer =
+                instance.cost(words, &matrix).and_then(|costs| checked(costs, rows, described.may_veto));
             if let Err(fault) = answer {
-                return Err(format!(
+                let late = matches!(fault, Fault::Deadline { .. });
+                let problem = format!(
                     "fails the trial with {rows} candidates whose readings are {kind}: {fault}; \
                      `cargo test` in its folder runs the same calls"
-                ));
+                );
+                return Err((late, problem));
             }
         }
     }
@@ -32,14 +33,14 @@ pub(crate) fn run(instance: &mut Instance, described: &Described) -> Result<(), 
 }
 
 /// Holds an answer against the contract: length, no minus infinity, veto only with the right, sane size.
-pub(crate) fn checked(mut costs: Vec<f64>, rows: usize, described: &Described) -> Result<Vec<f64>, Fault> {
+pub(crate) fn checked(mut costs: Vec<f64>, rows: usize, may_veto: bool) -> Result<Vec<f64>, Fault> {
     if costs.len() != rows {
         return Err(Fault::Length { rows, got: costs.len() });
     }
     for cost in &mut costs {
         match *cost {
             f64::NEG_INFINITY => return Err(Fault::MinusInfinity),
-            f64::INFINITY if !described.may_veto => return Err(Fault::Veto),
+            f64::INFINITY if !may_veto => return Err(Fault::Veto),
             f64::INFINITY => {}
             // NaN stays NaN but loses its payload, which means nothing.
             value if value.is_nan() => *cost = f64::NAN,
@@ -49,29 +50,13 @@ pub(crate) fn checked(mut costs: Vec<f64>, rows: usize, described: &Described) -
     Ok(costs)
 }
 
-/// Where a fault is told: `name: fault`.
-pub(crate) fn told(id: &PluginId, fault: &Fault) -> (PluginId, String) {
-    (id.clone(), fault.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn described(may_veto: bool) -> Described {
-        Described {
-            id: PluginId::new("s"),
-            version: String::new(),
-            summary: String::new(),
-            columns: Vec::new(),
-            words: Vec::new(),
-            may_veto,
-        }
-    }
-
     #[test]
     fn answers_are_held_against_the_contract() {
-        let check = |costs: &[f64], may_veto| checked(costs.to_vec(), 2, &described(may_veto));
+        let check = |costs: &[f64], may_veto| checked(costs.to_vec(), 2, may_veto);
         assert_eq!(check(&[1.0], true), Err(Fault::Length { rows: 2, got: 1 }));
         assert_eq!(check(&[1.0, 2.0, 3.0], true), Err(Fault::Length { rows: 2, got: 3 }));
         assert_eq!(check(&[f64::NEG_INFINITY, 0.0], true), Err(Fault::MinusInfinity));

@@ -9,13 +9,16 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{Field, ModelName, Profile, Reach, RowId, Snapshot, decide};
+use herdwick_fleet::{
+    Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide,
+};
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::rescue::Problem;
 use crate::router::Router;
 use crate::ticket::Ticket;
+use crate::tries::Tries;
 
 /// Those that wait.
 #[derive(Default)]
@@ -32,29 +35,31 @@ struct ModelLine {
     places: Semaphore,
 }
 
-/// Finds a slot for the request on a backend that is not in `tried`, waiting for one if need be.
-pub(crate) async fn admit(
-    router: &Router,
-    profile: &Profile,
-    written: &str,
-    tried: &[RowId],
-) -> Result<Ticket, Problem> {
+/// Finds a slot for the request on a backend where it did not fail yet, waiting for one if need be. A request that was tried already has stood in line: it neither queues again nor keeps others waiting
+/// while it looks for a node that is new to it.
+pub(crate) async fn admit(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
+    if !tries.is_first() {
+        return look(router, profile, tries).await;
+    }
     let line = router.line.of(&profile.model, router.limits.waiting);
-    let deadline = Instant::now() + router.limits.wait;
-    let timed_out =
-        || Problem::QueueTimeout { name: written.to_owned(), seconds: router.limits.wait.as_secs() };
     let Ok(_place) = line.places.try_acquire() else {
-        return Err(Problem::QueueFull { name: written.to_owned(), waiting: router.limits.waiting });
+        return Err(Problem::QueueFull { name: tries.written.clone(), waiting: router.limits.waiting });
     };
     // The semaphores are never closed, so the only error is the deadline.
-    let _turn = timeout_at(deadline, line.turn.acquire()).await.map_err(|_| timed_out())?;
+    let turn = timeout_at(tries.deadline, line.turn.acquire()).await;
+    let _turn = turn.map_err(|_| timed_out(router, tries))?;
+    look(router, profile, tries).await
+}
+
+/// Decides, and decides again whenever something changed, until there is a slot.
+async fn look(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
     let mut published = router.published();
     loop {
         let mut freed = pin!(router.line.freed.notified());
         // From here on a freed slot is noticed, also one that frees before the first await.
         freed.as_mut().enable();
         published.mark_unchanged();
-        if let Some(ticket) = try_now(router, profile, written, tried)? {
+        if let Some(ticket) = try_now(router, profile, tries)? {
             return Ok(ticket);
         }
         let change = async {
@@ -64,28 +69,46 @@ pub(crate) async fn admit(
                 Ok(()) = published.changed() => {}
             }
         };
-        timeout_at(deadline, change).await.map_err(|_| timed_out())?;
+        timeout_at(tries.deadline, change).await.map_err(|_| timed_out(router, tries))?;
     }
 }
 
+fn timed_out(router: &Router, tries: &Tries) -> Problem {
+    Problem::QueueTimeout { name: tries.written.clone(), seconds: router.limits.wait.as_secs() }
+}
+
 /// Decides once. `None` = everybody who could is full.
-fn try_now(
-    router: &Router,
-    profile: &Profile,
-    written: &str,
-    tried: &[RowId],
-) -> Result<Option<Ticket>, Problem> {
+fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Option<Ticket>, Problem> {
     let snapshot = router.snapshot();
-    let field = Field::survey(profile, &snapshot, tried);
+    let field = Field::survey(profile, &snapshot, &tries.rows());
     if field.candidates.is_empty() {
         return match field.lack() {
             Lack::Busy => Ok(None),
-            _ => Err(lacking(&field, &snapshot, profile, written)),
+            _ => Err(lacking(&field, &snapshot, profile, &tries.written)),
         };
     }
     let policy = router.policy().pin();
-    let decision = decide(profile, &snapshot, field, &*policy, router.now());
-    Ok(Ticket::take(decision, router, &router.line.freed))
+    let Decided { decision, candidates } = decide(profile, &snapshot, field, &*policy, router.now());
+    let decision = Arc::new(decision);
+    router.ring().push(Arc::clone(&decision));
+    if candidates.is_empty() {
+        return refused(&decision, &tries.written).map_or(Ok(None), Err);
+    }
+    // A rule's advice outranks the order of costs, as long as whom it names can serve.
+    let advised = tries.advised_row();
+    let advised = candidates.iter().find(|candidate| Some(candidate.backend.row) == advised);
+    Ok(Ticket::take(&decision, advised.or(candidates.first()), router.now(), &router.line.freed))
+}
+
+/// What to tell somebody whom the plugins left no candidate; `None` when one of the busy ones may still come.
+fn refused(decision: &Decision, written: &str) -> Option<Problem> {
+    let name = written.to_owned();
+    if let Basis::Refused(plugin) = &decision.basis {
+        return Some(Problem::PluginFailed { plugin: plugin.to_string() });
+    }
+    let busy = decision.eliminated.iter().any(|out| matches!(out.why, Elimination::Full { .. }));
+    let reasons = decision.eliminated.iter().map(|out| format!("{} {}", out.node, out.why));
+    (!busy).then(|| Problem::Vetoed { name, reasons: reasons.collect::<Vec<_>>().join(", ") })
 }
 
 /// What to tell somebody whose model nobody can serve.
@@ -96,7 +119,14 @@ fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str)
         Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
         Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
         _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {
-            Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+            // Somebody who never told what it has may have it; a final 404 would be a guess.
+            let silent = snapshot.backends().iter().filter(|backend| backend.seen.is_none());
+            let silent: Vec<_> = silent.map(|backend| backend.node.name.to_string()).collect();
+            if silent.is_empty() {
+                Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+            } else {
+                Problem::ModelUnheard { name, nodes: silent.join(", ") }
+            }
         }
         _ => {
             let silent = snapshot.backends().iter().map(|backend| {
@@ -109,8 +139,14 @@ fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str)
 }
 
 fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
+    // A long name is no typing mistake, and comparing it with thousands would hold up everybody else.
+    const LONGEST: usize = 64;
+    const COMPARED: usize = 500;
+    if wanted.as_str().len() > LONGEST {
+        return None;
+    }
     let distance = |name: &ModelName| herdwick_fleet::nearest::distance(wanted.as_str(), name.as_str());
-    let near = snapshot.models().into_iter().map(|name| (distance(name), name)).min()?;
+    let near = snapshot.models().into_iter().take(COMPARED).map(|name| (distance(name), name)).min()?;
     (near.0 <= wanted.as_str().len() / 2).then(|| near.1.clone())
 }
 

@@ -24,35 +24,65 @@ pub(crate) async fn read(
     if announced.is_some_and(|announced| announced > limit) {
         return Err(Problem::BodyTooLarge { limit });
     }
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
+    let mut whole = Whole::default();
     while !body.is_end_stream() {
         let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Problem::BodyStalled)? else {
             break;
         };
-        let Ok(data) = frame.map_err(|_| Problem::BodyBroken)?.into_data() else {
-            // Trailers say nothing that we pass on.
-            continue;
-        };
-        if first.len() + rest.len() + data.len() > limit {
+        // Trailers say nothing that we pass on.
+        let Ok(data) = frame.map_err(|_| Problem::BodyBroken)?.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            hear_out(body).await;
             return Err(Problem::BodyTooLarge { limit });
         }
-        if first.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.reserve(announced.unwrap_or_default().min(limit));
+        whole.push(data);
+    }
+    Ok(whole.into_bytes())
+}
+
+/// Lets a client finish what it is sending, within bounds: closing on unread bytes would reset the connection,
+/// and it would never read why.
+async fn hear_out(mut body: Incoming) {
+    const MOST: usize = 8 << 20;
+    const PATIENCE: Duration = Duration::from_secs(2);
+    let drain = async {
+        let mut heard = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            heard += frame.data_ref().map_or(0, Bytes::len);
+            if heard > MOST {
+                return;
             }
-            rest.extend_from_slice(&data);
         }
+    };
+    // However it ends, the answer is the same.
+    let _ = timeout(PATIENCE, drain).await;
+}
+
+/// A body in the making: the shared bytes of its first frame, or a buffer once there is a second.
+#[derive(Default)]
+struct Whole {
+    first: Bytes,
+    grown: BytesMut,
+}
+
+impl Whole {
+    fn len(&self) -> usize {
+        self.first.len() + self.grown.len()
     }
-    if rest.is_empty() {
-        return Ok(first);
+
+    fn push(&mut self, data: Bytes) {
+        if self.len() == 0 {
+            self.first = data;
+            return;
+        }
+        let first = std::mem::take(&mut self.first);
+        self.grown.extend_from_slice(&first);
+        self.grown.extend_from_slice(&data);
     }
-    let mut whole = BytesMut::with_capacity(first.len() + rest.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&rest);
-    Ok(whole.freeze())
+
+    fn into_bytes(self) -> Bytes {
+        if self.grown.is_empty() { self.first } else { self.grown.freeze() }
+    }
 }
 
 fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {

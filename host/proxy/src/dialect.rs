@@ -85,13 +85,16 @@ impl<'de> Visitor<'de> for KeysVisitor {
             }
             match known {
                 Some("model") => {
-                    let Text(model) =
-                        map.next_value().map_err(|_| A::Error::custom("\"model\" must be a text"))?;
+                    let Text(model) = map
+                        .next_value()
+                        .map_err(|error| A::Error::custom(format!("\"model\" must be a text: {error}")))?;
                     keys.model = Some(model);
                 }
                 Some("stream") => {
                     let stream = map.next_value();
-                    keys.stream = stream.map_err(|_| A::Error::custom("\"stream\" must be true or false"))?;
+                    keys.stream = stream.map_err(|error| {
+                        A::Error::custom(format!("\"stream\" must be true or false: {error}"))
+                    })?;
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -21,7 +21,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// What of a client's headers a backend sees. Credentials, cookies, origins and anything that frames the
 /// message stay here: we frame it ourselves.
-const TO_BACKEND: [HeaderName; 3] = [header::ACCEPT, header::CONTENT_TYPE, TRACEPARENT];
+const TO_BACKEND: [HeaderName; 2] = [header::ACCEPT, TRACEPARENT];
 
 /// Headers that concern one hop (RFC 9110 §7.6.1), and the length, which hyper writes anew.
 const ONE_HOP: [HeaderName; 9] = [
@@ -38,7 +38,7 @@ const ONE_HOP: [HeaderName; 9] = [
 
 /// The headers of the request to a backend.
 pub(crate) fn to_backend(from: &HeaderMap, host: HeaderValue, id: RequestId) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 2);
+    let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 3);
     headers.insert(header::HOST, host);
     for name in TO_BACKEND {
         if let Some(value) = from.get(&name) {
@@ -51,7 +51,7 @@ pub(crate) fn to_backend(from: &HeaderMap, host: HeaderValue, id: RequestId) -> 
     headers
 }
 
-/// Takes out of a backend's answer what belongs to the hop between it and us.
+/// Takes out of a backend's answer what belongs to the hop between it and us, and what only we may say.
 pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
@@ -60,7 +60,8 @@ pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    for name in ONE_HOP.into_iter().chain(named) {
+    let ours = [NODE, WHY, MODEL, ATTEMPTS, ERROR_CODE];
+    for name in ONE_HOP.into_iter().chain(named).chain(ours) {
         headers.remove(name);
     }
 }

@@ -7,6 +7,7 @@
 
 mod admission;
 mod aggregate;
+mod aside;
 mod attempt;
 mod body;
 mod dialect;
@@ -19,6 +20,8 @@ mod router;
 mod routes;
 pub mod server;
 mod ticket;
+mod tries;
 mod upstream;
 
-pub use router::{Limits, Router};
+pub use aside::Aside;
+pub use router::{Limits, Parts, Router};

@@ -1,8 +1,12 @@
 //! The story of a request, on one screen. Start reading here.
 
-use herdwick_fleet::{Profile, RequestId, RowId};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use herdwick_fleet::{Profile, RequestId};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::attempt::{self, Call};
 use crate::headers;
@@ -11,16 +15,18 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Endpoint, Route};
 use crate::ticket::Ticket;
-use crate::{admission, aggregate, body, dialect};
+use crate::tries::Tries;
+use crate::{admission, aggregate, aside, body, dialect};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
-pub(crate) async fn serve(router: &Router, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
     let id = router.ids.mint();
     let answer = match routes::find(request.method(), request.uri().path()) {
         Ok(Route::Inference(endpoint)) => infer(router, id, endpoint, request).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Root) => Ok(aggregate::root()),
+        Ok(Route::Admin) => admin(router, peer, request).await,
         Err(problem) => Err(problem),
     };
     let mut response = answer.unwrap_or_else(|problem| problem.response());
@@ -28,8 +34,17 @@ pub(crate) async fn serve(router: &Router, request: Request<Incoming>) -> Respon
     response
 }
 
+/// Lets in who may ask, and has it answered elsewhere.
+async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    aside::admit(&head, peer)?;
+    let limits = &router.limits;
+    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    Ok(aside::serve(router.aside(), head, body).await)
+}
+
 /// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before
-/// its answer began is left out and the next best is asked.
+/// its answer began is left out, and the fallback rules say what next.
 async fn infer(
     router: &Router,
     id: RequestId,
@@ -43,42 +58,42 @@ async fn infer(
     let mut profile = Profile {
         id,
         model: asked.model,
+        endpoint: endpoint.path(),
         prompt_tokens: body.len() as f64 / Profile::BYTES_PER_TOKEN,
         expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
         streaming: asked.streaming,
         attempts: 0,
     };
     let call = Call { id, endpoint, headers: head.headers, body };
-    let mut tried: Vec<RowId> = Vec::new();
-    let mut failures: Vec<String> = Vec::new();
-    let exhausted = |failures: &[String]| Problem::NodesFailed {
-        name: asked.written.clone(),
-        attempts: failures.join(", "),
-    };
+    let mut tries = Tries::new(limits, asked.written);
     loop {
-        let admitted = admission::admit(router, &profile, &asked.written, &tried).await;
-        let mut ticket = match admitted {
+        let mut ticket = match admission::admit(router, &profile, &tries).await {
             Ok(ticket) => ticket,
             // Only the tries of this request know how each of them ended.
-            Err(Problem::NodesFailed { .. }) => return Err(exhausted(&failures)),
+            Err(Problem::NodesFailed { .. }) => return Err(tries.exhausted()),
             Err(problem) => return Err(problem),
         };
+        let began = Instant::now();
         match attempt::send(router, &ticket, &call).await {
             Ok((answer, link)) => {
-                ticket.answer_begins(router);
+                if answer.status().is_success() {
+                    ticket.succeeded(router.now());
+                }
                 let said = signature(&ticket, &profile);
                 let mut response = relay::answer(answer, link, ticket);
-                response.headers_mut().extend(said);
+                for (name, value) in said {
+                    response.headers_mut().insert(name, value);
+                }
                 return Ok(response);
             }
             Err(failure) => {
-                failures.push(format!("{}: {failure}", ticket.backend.node.name));
-                tried.push(ticket.backend.row);
                 profile.attempts += 1;
+                tries.failed(&ticket, &failure, began.elapsed());
+                // The slot is free before anybody thinks about what to do next.
+                let decision = Arc::clone(&ticket.decision);
+                drop(ticket);
+                tries.advised(&decision, &*router.policy().pin()).await?;
             }
-        }
-        if tried.len() > limits.retries {
-            return Err(exhausted(&failures));
         }
     }
 }

@@ -38,6 +38,8 @@ impl Body {
 pub(crate) fn answer(response: Response<Incoming>, link: Link, ticket: Ticket) -> Response<Body> {
     let (mut head, incoming) = response.into_parts();
     headers::strip_one_hop(&mut head.headers);
+    // How the backend frames is its business; we frame for our client, who spoke to us.
+    head.version = http::Version::HTTP_11;
     let mut relay = Relay { incoming, held: Some((link, ticket)) };
     relay.finish_if_ended();
     Response::from_parts(head, Body::Relay(Box::new(relay)))
@@ -49,6 +51,10 @@ impl Relay {
         if !self.incoming.is_end_stream() {
             return;
         }
+        self.finish();
+    }
+
+    fn finish(&mut self) {
         if let Some((link, ticket)) = self.held.take() {
             link.give_back();
             drop(ticket);
@@ -72,12 +78,7 @@ impl HttpBody for Body {
                     Some(Ok(_)) => relay.finish_if_ended(),
                     // The connection is unusable; the slot is free.
                     Some(Err(_)) => relay.held = None,
-                    None => {
-                        if let Some((link, ticket)) = relay.held.take() {
-                            link.give_back();
-                            drop(ticket);
-                        }
-                    }
+                    None => relay.finish(),
                 }
                 Poll::Ready(frame)
             }

@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     NoRoute { path: String, nearest: Option<&'static str> },
     /// The path exists for another method.
     Method { method: Method, path: &'static str, allow: &'static str },
+    /// The admin API is not for whoever asks.
+    Forbidden { why: &'static str },
     /// The body is larger than `limit` bytes.
     BodyTooLarge { limit: usize },
     /// The body stopped arriving.
@@ -41,10 +43,16 @@ pub(crate) enum Problem {
     ModelNotFound { name: String, nearest: Option<ModelName> },
     /// Only nodes that do not answer have it.
     ModelOffline { name: String, nodes: String },
+    /// The nodes that answer do not have it; others have not told yet what they have.
+    ModelUnheard { name: String, nodes: String },
     /// No node is known or reachable at all.
     NoNode { nodes: String },
     /// Every node that was tried failed before its answer began.
     NodesFailed { name: String, attempts: String },
+    /// Plugins refused every node that could serve.
+    Vetoed { name: String, reasons: String },
+    /// A plugin failed without which nothing shall be answered.
+    PluginFailed { plugin: String },
     /// Too many wait for the model already.
     QueueFull { name: String, waiting: usize },
     /// It waited as long as one may.
@@ -57,6 +65,7 @@ impl Problem {
         match self {
             Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
@@ -66,8 +75,12 @@ impl Problem {
             Self::MissingModel => (StatusCode::BAD_REQUEST, "missing_model"),
             Self::InvalidModelName { .. } => (StatusCode::BAD_REQUEST, "invalid_model_name"),
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
-            Self::ModelOffline { .. } | Self::NoNode { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_node"),
+            Self::ModelOffline { .. } | Self::ModelUnheard { .. } | Self::NoNode { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "no_node")
+            }
             Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
+            Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
+            Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
         }
@@ -112,6 +125,9 @@ impl fmt::Display for Problem {
             Self::Method { method, path, allow } => {
                 write!(out, "{path} does not take {method}; use {allow}")
             }
+            Self::Forbidden { why } => {
+                write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")
+            }
             Self::BodyTooLarge { limit } => write!(
                 out,
                 "the request is larger than {} MiB; send less, or start the router with a larger --body-limit",
@@ -149,6 +165,11 @@ impl fmt::Display for Problem {
             Self::ModelOffline { name, nodes } => {
                 write!(out, "only nodes that do not answer have model '{name}': {nodes}; start them again")
             }
+            Self::ModelUnheard { name, nodes } => write!(
+                out,
+                "no node that answers has model '{name}', and {nodes} has not answered since the router started; \
+                 start it or leave it out"
+            ),
             Self::NoNode { nodes } if nodes.is_empty() => out.write_str(
                 "no node is known; start the router with --node http://HOST:11434 for each machine",
             ),
@@ -161,6 +182,16 @@ impl fmt::Display for Problem {
             Self::NodesFailed { name, attempts } => {
                 write!(out, "model '{name}' could not be asked: {attempts}; try again or look at these nodes")
             }
+            Self::Vetoed { name, reasons } => write!(
+                out,
+                "no node may serve model '{name}' for this request: {reasons}; \
+                 `herdwick explain last` shows the readings behind it"
+            ),
+            Self::PluginFailed { plugin } => write!(
+                out,
+                "the plugin {plugin} failed, and its on_fault = \"reject\" wants no answer without it; \
+                 `herdwick plugins list` says why"
+            ),
             Self::QueueFull { name, waiting } => {
                 write!(out, "{waiting} requests wait for model '{name}' already; try again later")
             }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, Moment, Snapshot};
+use herdwick_fleet::{Generation, LivePolicy, Moment, Ring, Snapshot};
 use tokio::sync::watch;
 
 use crate::admission::Line;
+use crate::aside::Aside;
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -51,6 +52,24 @@ impl Default for Limits {
     }
 }
 
+/// What the data plane is made of.
+pub struct Parts {
+    /// Its bounds.
+    pub limits: Limits,
+    /// The newest picture of the fleet.
+    pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// Moves whenever `fleet` does.
+    pub published: watch::Receiver<Generation>,
+    /// The live signals.
+    pub policy: Arc<dyn LivePolicy>,
+    /// Where decisions are kept.
+    pub ring: Arc<Ring>,
+    /// Who answers what is not for a model.
+    pub aside: Arc<dyn Aside>,
+    /// Zero of the router's clock, the same for everybody.
+    pub start: Instant,
+}
+
 /// The shared state of the data plane.
 pub struct Router {
     pub(crate) limits: Limits,
@@ -60,19 +79,15 @@ pub struct Router {
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
     policy: Arc<dyn LivePolicy>,
+    ring: Arc<Ring>,
+    aside: Arc<dyn Aside>,
     start: Instant,
 }
 
 impl Router {
-    /// A data plane that reads `fleet`, which moves whenever `published` does, and asks `policy`. `start` is the
-    /// zero of the router's clock, the same for everybody.
-    pub fn new(
-        limits: Limits,
-        fleet: Arc<ArcSwap<Snapshot>>,
-        published: watch::Receiver<Generation>,
-        policy: Arc<dyn LivePolicy>,
-        start: Instant,
-    ) -> Self {
+    /// A data plane of these parts.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { limits, fleet, published, policy, ring, aside, start } = parts;
         Self {
             limits,
             line: Line::default(),
@@ -81,8 +96,18 @@ impl Router {
             fleet,
             published,
             policy,
+            ring,
+            aside,
             start,
         }
+    }
+
+    pub(crate) fn aside(&self) -> &dyn Aside {
+        &*self.aside
+    }
+
+    pub(crate) fn ring(&self) -> &Ring {
+        &self.ring
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {

@@ -16,6 +16,8 @@ pub(crate) enum Route {
     Version,
     /// Whether anybody is there.
     Root,
+    /// The admin API, which has routes of its own.
+    Admin,
 }
 
 /// A route that a backend serves.
@@ -52,8 +54,14 @@ const TABLE: &[Entry] = &[
     Entry { path: "/", method: Method::GET, route: Route::Root },
 ];
 
+/// Where the admin API begins.
+const ADMIN: &str = "/admin/";
+
 /// Finds the route.
 pub(crate) fn find(method: &Method, path: &str) -> Result<Route, Problem> {
+    if path.starts_with(ADMIN) {
+        return Ok(Route::Admin);
+    }
     let Some(entry) = TABLE.iter().find(|entry| entry.path == path) else {
         return Err(Problem::NoRoute { path: path.to_owned(), nearest: nearest(path) });
     };

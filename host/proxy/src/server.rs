@@ -1,7 +1,7 @@
 //! Listens, accepts, and ends in order: stop accepting, let answers finish, close.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,8 +66,9 @@ async fn accept(
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
-                tokio::spawn(connection(Arc::clone(router), stream, seat, stop.clone()));
+            Ok((stream, peer)) => {
+                let client = Client { stream, peer: peer.ip(), _seat: seat };
+                tokio::spawn(connection(Arc::clone(router), client, stop.clone()));
             }
             Err(error) => {
                 tracing::warn!("cannot accept a connection: {error}");
@@ -77,13 +78,17 @@ async fn accept(
     }
 }
 
-/// Serves one connection. `_seat` is given back at its end.
-async fn connection(
-    router: Arc<Router>,
+/// One connected client.
+struct Client {
     stream: TcpStream,
+    peer: IpAddr,
+    /// Given back at the connection's end.
     _seat: OwnedSemaphorePermit,
-    stop: watch::Receiver<bool>,
-) {
+}
+
+/// Serves one connection.
+async fn connection(router: Arc<Router>, client: Client, stop: watch::Receiver<bool>) {
+    let Client { stream, peer, _seat } = client;
     // Tokens are small writes; holding them back would make a stream stutter.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
@@ -91,7 +96,7 @@ async fn connection(
     let head_patience = router.limits.head_patience;
     let service = service_fn(move |request: Request<Incoming>| {
         let router = Arc::clone(&router);
-        async move { Ok::<_, Infallible>(pipeline::serve(&router, request).await) }
+        async move { Ok::<_, Infallible>(pipeline::serve(&router, peer, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

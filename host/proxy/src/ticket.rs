@@ -3,55 +3,56 @@
 
 use std::sync::Arc;
 
-use herdwick_fleet::decision::Decision;
-use herdwick_fleet::live::HoldingLive;
-use herdwick_fleet::{Backend, Residency, SlotGuard};
+use herdwick_fleet::live::{HoldingLive, LoadCredit};
+use herdwick_fleet::{Backend, Candidate, Decision, Moment, Residency, SlotGuard};
 use tokio::sync::Notify;
-
-use crate::router::Router;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
 pub(crate) struct Ticket {
     pub(crate) backend: Arc<Backend>,
-    pub(crate) decision: Box<Decision>,
+    pub(crate) decision: Arc<Decision>,
     live: Arc<HoldingLive>,
-    /// Whether the answer began.
-    answered: bool,
+    /// This request's part in a load, until an answer proves the model resident.
+    load: Option<LoadCredit>,
     slot: Option<SlotGuard>,
     freed: Arc<Notify>,
 }
 
 impl Ticket {
-    /// Takes a slot of the decision's best candidate; `None` if somebody else took the last one meanwhile.
-    pub(crate) fn take(decision: Decision, router: &Router, freed: &Arc<Notify>) -> Option<Self> {
-        let best = decision.ranked.first()?;
-        let live = Arc::clone(&best.candidate.holding.live);
+    /// Takes a slot of the best candidate; `None` if there is none, or somebody else took its last slot.
+    pub(crate) fn take(
+        decision: &Arc<Decision>,
+        best: Option<&Candidate>,
+        now: Moment,
+        freed: &Arc<Notify>,
+    ) -> Option<Self> {
+        let Candidate { backend, holding } = best?;
+        let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
-        if matches!(best.residency, Some(Residency::OnDisk | Residency::Warm)) {
-            live.credit_load(router.now());
-        }
+        let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
+        let residency = ranked.and_then(|ranked| ranked.residency);
+        let loads = matches!(residency, Some(Residency::OnDisk | Residency::Warm | Residency::Loading));
+        let load = loads.then(|| live.join_load(now));
         Some(Self {
-            backend: Arc::clone(&best.candidate.backend),
-            decision: Box::new(decision),
+            backend: Arc::clone(backend),
+            decision: Arc::clone(decision),
             live,
-            answered: false,
+            load,
             slot: Some(slot),
             freed: Arc::clone(freed),
         })
     }
 
-    /// The backend's answer began: the model is resident there.
-    pub(crate) fn answer_begins(&mut self, router: &Router) {
-        self.answered = true;
-        self.live.credit_answer(router.now());
+    /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast
+    /// must not look like one that is ready.
+    pub(crate) fn succeeded(&mut self, now: Moment) {
+        self.live.credit_success(now);
+        self.load = None;
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if !self.answered {
-            self.live.withdraw_load();
-        }
         // First the slot, then the word that it is free.
         self.slot = None;
         self.freed.notify_waiters();

@@ -1,12 +1,12 @@
-//! Runs a signal's golden cases, its manifest and hostile input natively: one line in a plugin's test.
+//! Runs a plugin's golden cases, its manifest and hostile input natively: one line in a plugin's test.
 //! Must not know: WebAssembly. What needs the sandbox is tried by the router's own tools.
 //!
-//! A case is a file `cases/*.toml` of the plugin's folder:
+//! A case is a file `cases/*.toml` of the plugin's folder. All kinds have `what`, a sentence that says what the case
+//! shows, and `[settings]`, those that differ from the defaults. Of a signal:
 //!
 //! ```toml
 //! what = "waiting work is shared by the slots"
 //!
-//! [settings]                     # those that differ from the defaults
 //! [words]                        # those the request has
 //!
 //! [[rows]]                       # one for each candidate; none at all is a case too
@@ -17,19 +17,58 @@
 //! ```
 //!
 //! A reading is a number (`inf` and `nan` are numbers in TOML), or `"unknown"`; one that is not named is unknown.
+//! Of a fallback rule, with `[words]` and `[[rows]]` as above, but without costs:
+//!
+//! ```toml
+//! what = "a refused connection is tried again elsewhere"
+//! step = { retry = "mini" }      # or "pass", or { wait_ms = 500 }, { give_up = "…" }, { substitute = "model" }
+//!
+//! [[tried]]                      # oldest first; the name of a row, or of a backend that is no candidate any more
+//! name = "studio"
+//! why = "connect"                # the contract's name of the failure
+//! status = 0                     # may be left out, and so may `took_ms`
+//!
+//! [[eliminated]]
+//! name = "laptop"
+//! why = "too little memory"
+//! ```
+//!
+//! Of a health plugin:
+//!
+//! ```toml
+//! what = "a silent node is found"
+//!
+//! [[facts]]
+//! subject = "node:studio"
+//! name = "reachable"
+//! value = false                  # a number, a text, true or false, or a list of texts
+//!
+//! [[replies]]                    # of the probes it planned: `slot`, `path`, and `status`, `took_ms`, `body` if any
+//!
+//! [[findings]]                   # all of them, in their order; whatever is not named here is not compared
+//! check = "node-unreachable"
+//! severity = "warning"
+//! subject = "node:studio"
+//! title = "studio does not answer"
+//! evidence = ["node:studio reachable"]
+//! ```
 
+mod fallback;
 mod file;
+mod folder;
+mod health;
 mod hostile;
 mod manifest;
 mod run;
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::Signal;
+use crate::{Fallback, Health, Signal};
+use folder::Kind;
+use manifest::Declared;
 
-/// Checks the plugin in `folder` and panics with everything that is wrong.
+/// Checks the signal in `folder` and panics with everything that is wrong.
 ///
 /// ```no_run
 /// # use herdwick_sdk::*;
@@ -45,69 +84,61 @@ use crate::Signal;
 ///     herdwick_sdk::cases::check::<QueueDepth>(env!("CARGO_MANIFEST_DIR"));
 /// }
 /// ```
-#[expect(clippy::panic, reason = "this is how a test fails")]
 pub fn check<S: Signal>(folder: impl AsRef<Path>) {
-    let problems = problems::<S>(folder.as_ref());
-    if !problems.is_empty() {
-        let mut text = format!("{} of {}:\n", count(problems.len()), folder.as_ref().display());
-        for problem in problems {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\n* {}\n", problem.trim_end().replace('\n', "\n  "));
-        }
-        panic!("{text}");
-    }
+    report(folder.as_ref(), &problems::<S>(folder.as_ref()));
 }
 
-/// Everything that is wrong with the plugin in `folder`, as text for people; empty when all is well.
+/// Checks the fallback rule in `folder` and panics with everything that is wrong.
+pub fn check_fallback<F: Fallback>(folder: impl AsRef<Path>) {
+    report(folder.as_ref(), &fallback_problems::<F>(folder.as_ref()));
+}
+
+/// Checks the health plugin in `folder` and panics with everything that is wrong.
+pub fn check_health<H: Health>(folder: impl AsRef<Path>) {
+    report(folder.as_ref(), &health_problems::<H>(folder.as_ref()));
+}
+
+/// Everything that is wrong with the signal in `folder`, as text for people; empty when all is well.
 pub fn problems<S: Signal>(folder: &Path) -> Vec<String> {
-    let mut problems = Vec::new();
-    match fs::read_to_string(folder.join("plugin.toml")) {
-        Ok(text) => problems.extend(manifest::problems(&text, &manifest::Declared::of_signal::<S>())),
-        Err(error) => problems.push(format!("plugin.toml: {error}")),
-    }
-    let cases = match read_cases(&folder.join("cases")) {
-        Ok(cases) => cases,
-        Err(problem) => {
-            problems.push(problem);
-            Vec::new()
-        }
+    let kind = Kind {
+        declared: Declared::of_signal::<S>(),
+        case: |text| Ok(run::problems::<S>(&file::Case::parse(text)?)),
+        hostile: hostile::problems::<S>,
     };
-    for (name, text) in &cases {
-        let found = match file::Case::parse(text) {
-            Ok(case) => run::problems::<S>(&case),
-            Err(error) => vec![error],
-        };
-        problems.extend(found.into_iter().map(|problem| format!("cases/{name}: {problem}")));
-    }
-    // The worked example of the README is a case, so that it cannot rot.
-    if let Ok(readme) = fs::read_to_string(folder.join("README.md"))
-        && !cases.iter().any(|(_, text)| readme.contains(text.trim()))
-    {
-        problems.push("README.md: its worked example must be one of the cases, word for word".to_owned());
-    }
-    problems.extend(hostile::problems::<S>());
-    problems
+    folder::problems(folder, &kind)
 }
 
-/// Name and text of each case, in the order of their names.
-fn read_cases(folder: &Path) -> Result<Vec<(String, String)>, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("cases/: {error}"))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|end| end == "toml"));
-    paths.sort();
-    if paths.is_empty() {
-        return Err("cases/: there is not a single case".to_owned());
-    }
-    let named = paths.iter().map(|path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match fs::read_to_string(path) {
-            Ok(text) => Ok((name, text)),
-            Err(error) => Err(format!("cases/{name}: {error}")),
-        }
-    });
-    named.collect()
+/// Everything that is wrong with the fallback rule in `folder`.
+pub fn fallback_problems<F: Fallback>(folder: &Path) -> Vec<String> {
+    let kind = Kind {
+        declared: Declared::of_fallback::<F>(),
+        case: |text| Ok(fallback::problems::<F>(&fallback::file::Case::parse(text)?)),
+        hostile: fallback::hostile::problems::<F>,
+    };
+    folder::problems(folder, &kind)
 }
 
-fn count(problems: usize) -> String {
-    if problems == 1 { "1 problem".to_owned() } else { format!("{problems} problems") }
+/// Everything that is wrong with the health plugin in `folder`.
+pub fn health_problems<H: Health>(folder: &Path) -> Vec<String> {
+    let kind = Kind {
+        declared: Declared::of_health::<H>(),
+        case: |text| Ok(health::problems::<H>(&health::file::Case::parse(text)?)),
+        hostile: health::hostile::problems::<H>,
+    };
+    folder::problems(folder, &kind)
+}
+
+#[expect(clippy::panic, reason = "this is how a test fails")]
+fn report(folder: &Path, problems: &[String]) {
+    if problems.is_empty() {
+        return;
+    }
+    let count =
+        if problems.len() == 1 { "1 problem".to_owned() } else { format!("{} problems", problems.len()) };
+    let mut text = format!("{count} of {}:\n", folder.display());
+    for problem in problems {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "\n* {}\n", problem.trim_end().replace('\n', "\n  "));
+    }
+    panic!("{text}");
 }

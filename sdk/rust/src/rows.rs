@@ -144,6 +144,12 @@ impl<'a> Row<'a> {
         if self.raw(column).is_nan() { Some(default) } else { self.get(column) }
     }
 
+    /// A reading that may be missing: `Some(None)` when it is NaN, `None` when it is outside the documented range, so
+    /// that `?` abstains from what cannot be true and the rest of the arithmetic sees what is not known.
+    pub fn known(self, column: Column) -> Option<Option<f64>> {
+        if self.raw(column).is_nan() { Some(None) } else { self.get(column).map(Some) }
+    }
+
     /// A reading with the unit `-flag`, if it is known.
     pub fn flag(self, column: Column) -> Option<bool> {
         self.get(column).map(|value| value >= 0.5)
@@ -184,6 +190,8 @@ mod tests {
             (Some(5.0), Some(1.0))
         );
         assert_eq!(second.get_or(QUEUE_WAITING_MS, 5.0), None);
+        assert_eq!((second.known(MODEL_LOAD_MS), second.known(QUEUE_WAITING_MS)), (Some(None), None));
+        assert_eq!(first.known(MODEL_LOAD_MS), Some(Some(1.0)));
         assert_eq!(second.raw(QUEUE_WAITING_MS), f64::INFINITY);
     }
 

@@ -1,15 +1,46 @@
 //! How long a candidate is predicted to need for this request itself: the formula that several signals share.
 //! Must not know: queues, loads, and anything else that comes before the first prompt token.
 
-use crate::Row;
 use crate::column;
+use crate::{Row, Settings};
 
-/// Weight of the answer against the prompt: the router minimises the mean of first-token and completion time.
-pub const DECODE_WEIGHT: f64 = 0.5;
-/// Slow-down of a stream by each further stream of the same model.
-pub const SAME_MODEL_DRAG: f64 = 0.15;
-/// Slow-down of a stream by each stream of another model.
-pub const OTHER_MODEL_DRAG: f64 = 0.5;
+/// The formula's constants. Each signal that uses the formula has them as settings of these names, so that an
+/// operator, or the router for all of them, changes one idea in one way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// Weight of the answer against the prompt. At 0.5 the mean of first-token and completion time is minimised.
+    pub decode_weight: f64,
+    /// Slow-down of a stream by each further stream of the same model.
+    pub same_drag: f64,
+    /// Slow-down of a stream by each stream of another model.
+    pub other_drag: f64,
+}
+
+impl Constants {
+    /// The constants as simulated.
+    pub const DEFAULT: Constants = Constants { decode_weight: 0.5, same_drag: 0.15, other_drag: 0.5 };
+
+    /// Reads the settings `decode_weight`, `same_drag` and `other_drag`.
+    pub fn new(settings: &mut Settings) -> Constants {
+        let Constants { decode_weight, same_drag, other_drag } = Constants::DEFAULT;
+        Constants {
+            decode_weight: settings.number("decode_weight", decode_weight, 0.0..=1.0),
+            same_drag: settings.number("same_drag", same_drag, 0.0..=5.0),
+            other_drag: settings.number("other_drag", other_drag, 0.0..=5.0),
+        }
+    }
+
+    /// The same, with the whole answer counted: what a request takes from others, not what it is worth to its client.
+    pub const fn undiscounted(self) -> Constants {
+        Constants { decode_weight: 1.0, ..self }
+    }
+}
+
+impl Default for Constants {
+    fn default() -> Constants {
+        Constants::DEFAULT
+    }
+}
 
 /// What the service time depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -49,22 +80,32 @@ impl Service {
     }
 
     /// `F = 1 + 0.15·(a − 1) + 0.5·o`: how many times slower a stream is than alone.
-    pub fn slow_down(self) -> f64 {
-        1.0 + SAME_MODEL_DRAG * (self.same_model - 1.0).max(0.0)
-            + OTHER_MODEL_DRAG * self.other_models.max(0.0)
+    pub fn slow_down(self, constants: Constants) -> f64 {
+        1.0 + constants.same_drag * (self.same_model - 1.0).max(0.0)
+            + constants.other_drag * self.other_models.max(0.0)
     }
 
-    /// `(prompt − cached) / prefill + 0.5 · expected · F / decode`, in milliseconds.
+    /// `(prompt − cached) / prefill`, in milliseconds.
     ///
-    /// `None` when a rate is not positive. A cache larger than the prompt saves the prompt and no more.
-    pub fn ms(self) -> Option<f64> {
-        if !(self.prefill_per_s > 0.0 && self.decode_per_s > 0.0) {
-            return None;
-        }
-        let prefill_s = (self.prompt_tokens - self.cached_tokens).max(0.0) / self.prefill_per_s;
-        let decode_s = self.expected_tokens * self.slow_down() / self.decode_per_s;
-        Some((prefill_s + DECODE_WEIGHT * decode_s) * 1000.0).filter(|ms| ms.is_finite())
+    /// `None` when the rate is not positive. A cache larger than the prompt saves the prompt and no more.
+    pub fn prefill_ms(self) -> Option<f64> {
+        time_ms((self.prompt_tokens - self.cached_tokens).max(0.0), self.prefill_per_s)
     }
+
+    /// `expected · F / decode`, in milliseconds: how long this request would stream. `None` as for the prompt.
+    pub fn decode_ms(self, constants: Constants) -> Option<f64> {
+        time_ms(self.expected_tokens * self.slow_down(constants), self.decode_per_s)
+    }
+
+    /// `(prompt − cached) / prefill + 0.5 · expected · F / decode`, in milliseconds; `None` when a rate is not positive.
+    pub fn ms(self, constants: Constants) -> Option<f64> {
+        Some(self.prefill_ms()? + constants.decode_weight * self.decode_ms(constants)?)
+    }
+}
+
+/// `None` for what no finite number of milliseconds describes.
+fn time_ms(tokens: f64, per_s: f64) -> Option<f64> {
+    Some(tokens / per_s * 1000.0).filter(|ms| per_s > 0.0 && ms.is_finite())
 }
 
 #[cfg(test)]
@@ -85,20 +126,34 @@ mod tests {
 
     #[test]
     fn a_request_alone_costs_its_prompt_and_half_its_answer() {
-        assert_eq!(ALONE.ms(), Some(2000.0 + 0.5 * 4000.0));
+        assert_eq!(ALONE.ms(Constants::DEFAULT), Some(2000.0 + 0.5 * 4000.0));
+    }
+
+    #[test]
+    fn prompt_and_answer_add_up_and_a_whole_answer_counts_whole() {
+        assert_eq!((ALONE.prefill_ms(), ALONE.decode_ms(Constants::DEFAULT)), (Some(2000.0), Some(4000.0)));
+        assert_eq!(ALONE.ms(Constants::DEFAULT.undiscounted()), Some(6000.0));
+    }
+
+    #[test]
+    fn the_constants_are_settings_with_the_simulated_defaults() {
+        let mut settings = Settings::default();
+        assert_eq!(Constants::new(&mut settings), Constants::DEFAULT);
+        let asked: Vec<&str> = settings.asked().iter().map(|setting| setting.key.as_str()).collect();
+        assert_eq!(asked, ["decode_weight", "same_drag", "other_drag"]);
     }
 
     #[test]
     fn a_cached_prompt_is_free_and_never_worth_more_than_the_prompt() {
-        assert_eq!(Service { cached_tokens: 1000.0, ..ALONE }.ms(), Some(2000.0));
-        assert_eq!(Service { cached_tokens: 5000.0, ..ALONE }.ms(), Some(2000.0));
+        assert_eq!(Service { cached_tokens: 1000.0, ..ALONE }.ms(Constants::DEFAULT), Some(2000.0));
+        assert_eq!(Service { cached_tokens: 5000.0, ..ALONE }.ms(Constants::DEFAULT), Some(2000.0));
     }
 
     #[test]
     fn company_slows_the_answer_and_not_the_prompt() {
         let busy = Service { same_model: 3.0, other_models: 1.0, ..ALONE };
-        assert!((busy.slow_down() - 1.8).abs() < 1e-12);
-        assert!((busy.ms().unwrap() - (2000.0 + 0.5 * 4000.0 * 1.8)).abs() < 1e-9);
+        assert!((busy.slow_down(Constants::DEFAULT) - 1.8).abs() < 1e-12);
+        assert!((busy.ms(Constants::DEFAULT).unwrap() - (2000.0 + 0.5 * 4000.0 * 1.8)).abs() < 1e-9);
     }
 
     #[test]
@@ -123,8 +178,8 @@ mod tests {
 
     #[test]
     fn without_rates_there_is_no_prediction() {
-        assert_eq!(Service { prefill_per_s: 0.0, ..ALONE }.ms(), None);
-        assert_eq!(Service { decode_per_s: f64::NAN, ..ALONE }.ms(), None);
-        assert_eq!(Service { decode_per_s: 1e-320, ..ALONE }.ms(), None);
+        assert_eq!(Service { prefill_per_s: 0.0, ..ALONE }.ms(Constants::DEFAULT), None);
+        assert_eq!(Service { decode_per_s: f64::NAN, ..ALONE }.ms(Constants::DEFAULT), None);
+        assert_eq!(Service { decode_per_s: 1e-320, ..ALONE }.ms(Constants::DEFAULT), None);
     }
 }

@@ -216,8 +216,10 @@ fn pair(at: usize, len: usize) -> [u8; 8] {
 pub fn inverted_residency() -> Signal<'static> {
     Signal {
         name: "model-residency",
-        columns: &["model.load-ms"],
-        one: "(f64.neg (f64.load offset=8 (local.get $row)))",
+        columns: &["model.state-level", "model.load-ms"],
+        one: "(if (result f64) (f64.ge (f64.load offset=8 (local.get $row)) (f64.const 4))
+            (then (f64.const 0))
+            (else (f64.neg (f64.load offset=16 (local.get $row)))))",
         ..Signal::default()
     }
 }
@@ -240,15 +242,11 @@ pub fn hostile() -> Vec<(Signal<'static>, &'static str)> {
                 cost: Some("(call $ok (i32.const 0) (i32.const 16384))"),
                 ..Signal::default()
             },
-            "larger than 65536 bytes",
+            "more than 65536 bytes",
         ),
         (guest("short", "(call $ok (i32.const 0) (i32.const 0))"), "answered 0 numbers for"),
         (guest("long", "(call $ok (i32.const 0) (i32.const 100))"), "answered 100 numbers for"),
         (guest("lies", "(call $ok (i32.const 0) (i32.const 0x7fffffff))"), ""),
         (Signal { name: "minus-infinity", one: "(f64.const -inf)", ..Signal::default() }, "minus infinity"),
-        (
-            Signal { name: "vetoes", may_veto: true, one: "(f64.const inf)", ..Signal::default() },
-            "without the right",
-        ),
     ]
 }

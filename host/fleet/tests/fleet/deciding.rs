@@ -16,7 +16,7 @@ fn three() -> Scene {
 
 fn order(signals: Vec<(&'static str, f64, Vec<f64>)>) -> Vec<String> {
     let decision = decided(&three().snapshot(), &[], Script(signals), 0);
-    decision.ranked.iter().map(|ranked| ranked.candidate.name().to_owned()).collect()
+    decision.ranked.iter().map(|ranked| ranked.node.to_string()).collect()
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn equals_go_to_whoever_has_less_in_flight_and_otherwise_by_lot() {
     let snapshot = Scene::default().node("a", true, 4).node("b", true, 4).snapshot();
     let winner = |lot| {
         let decision = decided(&snapshot, &[], Script(vec![("x", 1.0, vec![0.0, 4.0])]), lot);
-        (decision.ranked[0].candidate.name().to_owned(), decision.why())
+        (decision.ranked[0].node.to_string(), decision.why())
     };
     let winners: BTreeSet<_> = (0..64).map(|lot| winner(lot << 2 | 1).0).collect();
     assert_eq!(winners.len(), 2, "not always the first that joined");
@@ -80,16 +80,16 @@ fn without_an_answer_the_least_busy_wins_then_the_first_by_name() {
     let snapshot = three().snapshot();
     let busy = occupy(&snapshot, "a", 1);
     let decision = decided(&snapshot, &[], Script(vec![]), 0);
-    assert_eq!(decision.ranked[0].candidate.name(), "b");
+    assert_eq!(&*decision.ranked[0].node, "b");
     assert!(decision.why().contains("no signal answered"), "{}", decision.why());
     drop(busy);
-    assert_eq!(decided(&snapshot, &[], Script(vec![]), 0).ranked[0].candidate.name(), "a");
+    assert_eq!(&*decided(&snapshot, &[], Script(vec![]), 0).ranked[0].node, "a");
 }
 
 #[test]
 fn a_veto_takes_a_candidate_out_and_says_who_did_it() {
     let decision = decided(&three().snapshot(), &[], Script(vec![("fit", 1.0, vec![VETO, 1.0, 900.0])]), 0);
-    assert_eq!(decision.ranked[0].candidate.name(), "b");
+    assert_eq!(&*decision.ranked[0].node, "b");
     assert!(decision.why().ends_with("; a is vetoed by fit"), "{}", decision.why());
     let all = decided(&three().snapshot(), &[], Script(vec![("fit", 1.0, vec![VETO; 3])]), 0);
     assert!(all.ranked.is_empty());
@@ -121,4 +121,44 @@ fn a_refused_connection_counts_before_any_probe() {
     let names: Vec<_> = field.candidates.iter().map(|candidate| candidate.name()).collect();
     assert_eq!(names, ["b", "c"]);
     assert!(field.eliminated[0].why.to_string().contains("refused a connection just now"));
+}
+
+#[test]
+fn a_shadow_counts_for_nothing_and_is_seen_to_disagree() {
+    let snapshot = three().snapshot();
+    let with = |shadow: Vec<f64>| {
+        let signals = Script(vec![("x", 1.0, vec![0.0, 50.0, 90.0]), ("shadow-y", 1.0, shadow)]);
+        decided(&snapshot, &[], signals, 0)
+    };
+    let ring = herdwick_fleet::Ring::default();
+    for (shadow, changes) in [
+        (vec![0.0, 0.0, 0.0], false),
+        (vec![100.0, 0.0, 0.0], true),
+        (vec![NO, NO, 0.0], false),
+        // Within the tie the winner is as good as any.
+        (vec![54.0, 0.0, 0.0], false),
+        (vec![VETO, 0.0, 0.0], true),
+    ] {
+        let decision = with(shadow.clone());
+        assert_eq!(&*decision.ranked[0].node, "a", "{shadow:?}");
+        assert_eq!(decision.signals.len(), 1, "{shadow:?}");
+        assert_eq!(decision.shadows[0].changes, changes, "{shadow:?}");
+        ring.push(std::sync::Arc::new(decision));
+    }
+    let count = ring.shadow(&herdwick_fleet::PluginId::new("shadow-y"), 1_000);
+    assert_eq!((count.asked, count.changed), (5, 2));
+    assert_eq!(ring.shadow(&herdwick_fleet::PluginId::new("shadow-y"), 1).changed, 1, "the newest one");
+}
+
+#[test]
+fn the_ring_keeps_the_newest_and_finds_a_request() {
+    let snapshot = three().snapshot();
+    let ring = herdwick_fleet::Ring::default();
+    for lot in 0..5_010 {
+        ring.push(std::sync::Arc::new(decided(&snapshot, &[], Script(vec![]), lot)));
+    }
+    assert_eq!(ring.newest(usize::MAX).len(), 5_000);
+    assert_eq!(ring.last().map(|decision| decision.id), Some(profile(5_009).id));
+    assert!(ring.find(profile(5_000).id).is_some());
+    assert!(ring.find(profile(9).id).is_none(), "the oldest are gone");
 }

@@ -28,6 +28,7 @@ fn profile(lot: u128) -> Profile {
     Profile {
         id: RequestId::new(0, lot),
         model: name(),
+        endpoint: "/api/chat",
         prompt_tokens: 100.0,
         expected_tokens: 256.0,
         streaming: true,
@@ -87,12 +88,18 @@ impl SignalPolicy for Script {
             weight: *weight,
             costs: costs.clone(),
         };
-        Sheet { generation: Generation(3), answers: self.0.iter().map(answer).collect(), faults: vec![] }
+        let answers = self.0.iter().map(answer);
+        let (shadows, answers) = answers.partition(|answer| answer.plugin.as_str().starts_with("shadow"));
+        Sheet { generation: Generation(3), answers, shadows, ..Sheet::default() }
+    }
+
+    fn explain(&self, _: &Matrix, _: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
+        Vec::new()
     }
 }
 
 fn decided(snapshot: &Snapshot, tried: &[RowId], signals: Script, lot: u128) -> Decision {
     let profile = profile(lot);
     let field = Field::survey(&profile, snapshot, tried);
-    decide(&profile, snapshot, field, &signals, Moment(0))
+    decide(&profile, snapshot, field, &signals, Moment(0)).decision
 }

@@ -19,7 +19,9 @@ fn residency_load_and_copies_are_known_per_candidate() {
     let snapshot = Scene::default().node("hot", true, 2).node("cold", false, 2).snapshot();
     for (column, values) in [
         (Column::ModelState, [4.0, 1.0]),
-        (Column::ModelLoad, [0.0, 2_000.0]),
+        (Column::ModelLoad, [2_000.0, 2_000.0]),
+        (Column::Decode, [50.0, 50.0]),
+        (Column::RateSamples, [0.0, 0.0]),
         (Column::CopyElsewhere, [0.0, 1.0]),
         (Column::ResidentContext, [4096.0, f64::NAN]),
         (Column::ModelBytes, [3e9, 3e9]),

@@ -7,7 +7,7 @@ use guests::Signal;
 use herdwick_plugin_host::config::{Grant, OnFault, PluginConfig, PluginsConfig, SettingValue};
 use herdwick_plugin_host::{Loader, Package, Plugin};
 
-use super::scoring::file;
+use super::file;
 
 /// A signal that vetoes everybody, from the trial on.
 const VETO: Signal<'static> = Signal {

@@ -9,7 +9,7 @@ use guests::Signal;
 use herdwick_plugin_host::Loader;
 use herdwick_plugin_host::config::PluginsConfig;
 
-use super::scoring::file;
+use super::file;
 
 /// A directory of the test's own, which does not exist yet.
 pub(crate) fn fresh(name: &str) -> PathBuf {

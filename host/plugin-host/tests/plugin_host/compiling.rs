@@ -3,9 +3,9 @@
 use guests::Signal;
 use herdwick_plugin_host::Kind;
 
+use super::alone;
 use super::kinds::load;
-use super::scoring::{ask, costs, file};
-use herdwick_plugin_host::PluginHost;
+use super::scoring::{ask, costs};
 
 /// A signal that prints, asks for randomness, the time and the environment, and sleeps, before each answer: what
 /// the runtimes of other languages do. Its answer is 1 if everything was as an empty world should be.
@@ -59,9 +59,8 @@ fn a_core_module_with_its_type_inside_is_a_plugin() {
 
 #[test]
 fn a_core_module_that_wants_preview_1_gets_an_empty_world() {
-    let mut package = file(&Signal::default());
-    package.bytes = PREVIEW1.module().expect("the guest assembles").into();
-    let host = PluginHost::start_bare(vec![package]).expect("it loads");
+    let module = PREVIEW1.module().expect("the guest assembles");
+    let host = alone("preview1", &module).expect("it loads");
     let sheet = ask(&host, &[(1.0, 1.0)]);
     assert_eq!(costs(&sheet, "preview1"), [1.0], "{:?}", sheet.faults);
 }

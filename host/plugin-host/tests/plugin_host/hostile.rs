@@ -3,12 +3,16 @@
 use guests::Signal;
 use herdwick_plugin_host::PluginHost;
 
-use super::scoring::{ask, file};
+use super::scoring::ask;
+use super::{BUILT_INS, Folder, host};
+use herdwick_plugin_host::Wanted;
 
 #[test]
 fn the_trial_refuses_every_guest_that_breaks_the_contract() {
     for (guest, told) in guests::hostile() {
-        let refusal = PluginHost::start(vec![file(&guest)]).err();
+        let folder = Folder::new();
+        let files = vec![folder.guest(&guest)];
+        let refusal = PluginHost::start(&Wanted { files, ..Wanted::default() }).err();
         let refusal = refusal.unwrap_or_else(|| panic!("{} went live", guest.name)).to_string();
         assert!(refusal.contains("fails the trial") && refusal.contains(told), "{}: {refusal}", guest.name);
     }
@@ -28,12 +32,12 @@ fn a_guest_that_dies_live_loses_its_answer_and_comes_back() {
     for (name, bad, fault) in
         [("traps-late", "unreachable", "trapped"), ("spins-late", "(loop $on (br $on))", "longer than 5 ms")]
     {
-        let host = PluginHost::start(vec![file(&sleeper(name, bad))]).expect("the trial does not notice");
+        let (host, _folder) = host(&[&sleeper(name, bad)]);
         let healthy = ask(&host, &[(1.0, 1.0)]);
-        assert_eq!((healthy.answers.len(), healthy.faults.len()), (3, 0), "{name}");
+        assert_eq!((healthy.answers.len(), healthy.faults.len()), (BUILT_INS + 1, 0), "{name}");
 
         let struck = ask(&host, &[(1.0, 666.0)]);
-        assert_eq!(struck.answers.len(), 2, "{name}: the others still answer");
+        assert_eq!(struck.answers.len(), BUILT_INS, "{name}: the others still answer");
         let (plugin, told) = &struck.faults[0];
         assert!(plugin.as_str() == name && told.contains(fault), "{name}: {told}");
 
@@ -41,9 +45,13 @@ fn a_guest_that_dies_live_loses_its_answer_and_comes_back() {
         assert!(after.faults.is_empty() || after.faults[0].1.contains("being restarted"), "{after:?}");
         host.current().mend();
         for _ in 0..4 {
-            assert_eq!(ask(&host, &[(1.0, 1.0)]).answers.len(), 3, "{name} is back in every lane");
+            assert_eq!(
+                ask(&host, &[(1.0, 1.0)]).answers.len(),
+                BUILT_INS + 1,
+                "{name} is back in every lane"
+            );
         }
-        let status = host.current().status();
+        let status = host.status();
         let faults = status.iter().find(|plugin| plugin.id.as_str() == name).map(|plugin| plugin.faults);
         assert!(faults.is_some_and(|faults| (1..=2).contains(&faults)), "{name}: {faults:?}");
     }
@@ -52,16 +60,16 @@ fn a_guest_that_dies_live_loses_its_answer_and_comes_back() {
 #[test]
 fn a_bad_number_live_is_a_fault_and_kills_nothing() {
     let guest = sleeper("jokes", "(return (f64.const inf))");
-    let host = PluginHost::start(vec![file(&guest)]).expect("the trial does not notice");
+    let (host, _folder) = host(&[&guest]);
     let struck = ask(&host, &[(1.0, 666.0), (1.0, 1.0)]);
     assert!(struck.faults[0].1.contains("without the right"), "{:?}", struck.faults);
     let after = ask(&host, &[(1.0, 1.0)]);
-    assert_eq!((after.answers.len(), after.faults.len()), (3, 0));
+    assert_eq!((after.answers.len(), after.faults.len()), (BUILT_INS + 1, 0));
 }
 
 #[test]
 fn without_any_signal_the_sheet_is_empty_and_nothing_fails() {
-    let host = PluginHost::start_bare(Vec::new()).expect("nothing to refuse");
+    let host = PluginHost::start_bare(&Wanted::default()).expect("nothing to refuse");
     let sheet = ask(&host, &[(1.0, 1.0)]);
     assert!(sheet.answers.is_empty() && sheet.faults.is_empty());
 }

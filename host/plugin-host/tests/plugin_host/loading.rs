@@ -1,21 +1,28 @@
 //! What is refused at load, and whether the refusal helps.
 
 use guests::Signal;
-use herdwick_plugin_host::{Package, PluginHost, Source};
+use herdwick_plugin_host::{Package, PluginHost, Wanted};
 
-use super::scoring::file;
+use super::Folder;
 
-fn refusal(package: Package) -> String {
-    PluginHost::start(vec![package]).err().expect("it is refused").to_string()
+fn refusal_of(files: &[(&str, &[u8])]) -> String {
+    let folder = Folder::new();
+    let files = files.iter().map(|(name, bytes)| folder.put(name, bytes)).collect();
+    let wanted = Wanted { files, ..Wanted::default() };
+    PluginHost::start(&wanted).err().expect("it is refused").to_string()
 }
 
-fn bytes(bytes: &[u8]) -> Package {
-    Package::new(Source::File("bad.wasm".into()), bytes.to_vec())
+fn refusal(bytes: &[u8]) -> String {
+    refusal_of(&[("bad.wasm", bytes)])
+}
+
+fn component(guest: &Signal<'_>) -> Vec<u8> {
+    guest.component().expect("the guest assembles")
 }
 
 #[test]
 fn what_is_no_component_is_told_apart() {
-    let half = file(&Signal::default()).bytes;
+    let half = component(&Signal::default());
     let half = &half[..half.len() / 2];
     let core = [0, b'a', b's', b'm', 1, 0, 0, 0];
     let future = [0, b'a', b's', b'm', 9, 0, 9, 0];
@@ -26,8 +33,11 @@ fn what_is_no_component_is_told_apart() {
         (&future, "is WebAssembly of a version that nobody can load"),
         (half, "is no valid component"),
     ] {
-        let refusal = refusal(bytes(given));
-        assert!(refusal.starts_with("plugin bad.wasm: ") && refusal.contains(told), "{refusal}");
+        let refusal = refusal(given);
+        assert!(
+            refusal.starts_with("plugin ") && refusal.contains("bad.wasm: ") && refusal.contains(told),
+            "{refusal}"
+        );
     }
 }
 
@@ -38,7 +48,7 @@ fn an_import_that_nobody_grants_is_named() {
             (import "herdwick:plugin/log@0.1.0" (instance))
             (import "acme:db/query@1.0.0" (instance (export "connect" (func)))))"#,
     );
-    let refusal = refusal(bytes(&component.expect("valid text")));
+    let refusal = refusal(&component.expect("valid text"));
     assert!(refusal.contains("imports acme:db/query@1.0.0, which plugins are not given"), "{refusal}");
     let too = if cfg!(feature = "wasi") { " and wasi:*@0.2" } else { "" };
     assert!(refusal.contains(&format!("herdwick:plugin/log@0.1.0{too}: remove")), "{refusal}");
@@ -57,7 +67,7 @@ fn a_component_of_another_version_or_world_is_told_which_is_hosted() {
             "build it for the world herdwick:plugin/health-plugin@0.1.0",
         ),
     ] {
-        let refusal = refusal(bytes(&wat::parse_str(text).expect("valid text")));
+        let refusal = refusal(&wat::parse_str(text).expect("valid text"));
         assert!(refusal.contains(told), "{refusal}");
     }
 }
@@ -65,22 +75,22 @@ fn a_component_of_another_version_or_world_is_told_which_is_hosted() {
 #[test]
 fn an_unknown_column_is_refused_with_the_nearest_name() {
     let guest = Signal { columns: &["slots.fre-count"], ..Signal::default() };
-    let refusal = refusal(file(&guest));
+    let refusal = refusal(&component(&guest));
     assert!(refusal.contains("did you mean \"slots.free-count\"?"), "{refusal}");
 }
 
 #[test]
 fn two_files_with_one_name_are_both_named() {
-    let twins = vec![file(&Signal::default()), file(&Signal::default())];
-    let refusal = PluginHost::start(twins).err().expect("refused").to_string();
-    assert!(refusal.contains("calls itself \"guest\", and so does guest.wasm"), "{refusal}");
+    let twin = component(&Signal::default());
+    let refusal = refusal_of(&[("one.wasm", &twin), ("two.wasm", &twin)]);
+    assert!(refusal.contains("calls itself \"guest\", and so does"), "{refusal}");
 }
 
 #[test]
 fn all_problems_of_all_plugins_are_told() {
-    let packages = vec![bytes(b""), bytes(b"x"), file(&Signal { columns: &["a", "b"], ..Signal::default() })];
-    let refusal = PluginHost::start(packages).err().expect("refused").to_string();
-    assert_eq!(refusal.lines().count(), 4, "{refusal}");
+    let bad = component(&Signal { columns: &["a", "b"], ..Signal::default() });
+    let refusal = refusal_of(&[("empty.wasm", b""), ("text.wasm", b"x"), ("columns.wasm", &bad)]);
+    assert_eq!(refusal.lines().count(), 3, "{refusal}");
 }
 
 #[test]

@@ -27,10 +27,13 @@ pub(super) struct Case {
 pub(super) struct Candidate {
     pub(super) name: String,
     #[serde(default)]
-    pub(super) readings: BTreeMap<String, Reading>,
+    pub(super) readings: Readings,
     pub(super) cost: Expected,
     pub(super) explain: Option<String>,
 }
+
+/// What is known of a candidate, by the names of the columns.
+pub(super) type Readings = BTreeMap<String, Reading>;
 
 /// A number, or `"unknown"`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -75,21 +78,25 @@ impl Case {
     /// Reads a file; the error names line and key.
     pub(super) fn parse(text: &str) -> Result<Case, String> {
         let case: Case = toml::from_str(text).map_err(|error| error.to_string())?;
-        if let Some(key) =
-            case.settings.iter().find(|(_, value)| setting(value).is_none()).map(|(key, _)| key)
-        {
-            return Err(format!(
-                "settings.{key}: a setting is a number, a text, true, false, or a list of texts"
-            ));
-        }
+        settings(&case.settings)?;
         Ok(case)
     }
 
     /// The settings as the router would hand them over.
     pub(super) fn settings(&self) -> Vec<Setting> {
-        let pairs = self.settings.iter();
-        pairs.filter_map(|(key, value)| Some(Setting { key: key.clone(), value: setting(value)? })).collect()
+        settings(&self.settings).unwrap_or_default()
     }
+}
+
+/// The table of settings as the router would hand it over; an error for a value that no setting has.
+pub(super) fn settings(table: &toml::Table) -> Result<Vec<Setting>, String> {
+    let setting = |(key, value): (&String, &toml::Value)| match setting(value) {
+        Some(value) => Ok(Setting { key: key.clone(), value }),
+        None => {
+            Err(format!("settings.{key}: a setting is a number, a text, true, false, or a list of texts"))
+        }
+    };
+    table.iter().map(setting).collect()
 }
 
 /// A TOML value as a setting, if it can be one.

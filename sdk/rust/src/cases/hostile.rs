@@ -8,10 +8,10 @@ use crate::signal::SignalRunner;
 
 /// Longest phrase the router shows; it cuts what is longer.
 const PHRASE_CHARS: usize = 120;
-const ROWS: [usize; 4] = [0, 1, 8, 64];
+pub(super) const ROWS: [usize; 4] = [0, 1, 8, 64];
 
 /// Values that fill all readings of all rows at once; then each row gets another one of them.
-const VALUES: [f64; 12] = [
+pub(super) const VALUES: [f64; 12] = [
     f64::NAN,
     f64::INFINITY,
     f64::NEG_INFINITY,
@@ -34,22 +34,26 @@ pub(super) fn problems<S: Signal>() -> Vec<String> {
             let matrix = matrix(rows, S::COLUMNS.len(), |_, _| fill);
             problems.extend(problem::<S>(rows, &matrix).map(|text| format!("{rows} rows of {fill}: {text}")));
         }
-        let mixed = |row: usize, column: usize| {
-            VALUES.get((row * 7 + column * 5 + rows) % VALUES.len()).copied().unwrap_or(f64::NAN)
-        };
-        let matrix = matrix(rows, S::COLUMNS.len(), mixed);
+        let matrix = mixed(rows, S::COLUMNS.len());
         problems
             .extend(problem::<S>(rows, &matrix).map(|text| format!("{rows} rows of mixed values: {text}")));
     }
     problems
 }
 
-fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
+/// Rows whose slots are their places.
+pub(super) fn matrix(rows: usize, columns: usize, value: impl Fn(usize, usize) -> f64) -> Vec<f64> {
     let row = |row: usize| {
         std::iter::once(row as f64)
             .chain((0..columns).map(move |column| (row, column)).map(|(row, column)| value(row, column)))
     };
     (0..rows).flat_map(row).collect()
+}
+
+/// Rows in which every kind of value stands beside every other.
+pub(super) fn mixed(rows: usize, columns: usize) -> Vec<f64> {
+    let value = |row: usize, column: usize| VALUES.get((row * 7 + column * 5 + rows) % VALUES.len());
+    matrix(rows, columns, |row, column| value(row, column).copied().unwrap_or(f64::NAN))
 }
 
 /// The first thing wrong with the answers to one call.

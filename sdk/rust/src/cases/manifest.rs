@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::file;
-use crate::{CONTRACT, Setting, Settings, Signal, Value, identity};
+use crate::{CONTRACT, Column, Fallback, Health, Setting, Settings, Signal, Value, Word, identity};
 
 /// What fits one line of a list of plugins.
 const SUMMARY_CHARS: usize = 120;
@@ -23,16 +23,34 @@ pub(super) struct Declared {
 
 impl Declared {
     pub(super) fn of_signal<S: Signal>() -> Declared {
-        let mut settings = Settings::default();
-        S::new(&mut settings);
+        let settings = asked(S::new);
+        Declared { may_veto: S::MAY_VETO, ..Declared::of("signal", S::COLUMNS, S::WORDS, settings) }
+    }
+
+    pub(super) fn of_fallback<F: Fallback>() -> Declared {
+        Declared::of("fallback", F::COLUMNS, F::WORDS, asked(F::new))
+    }
+
+    pub(super) fn of_health<H: Health>() -> Declared {
+        Declared::of("health", &[], &[], asked(H::new))
+    }
+
+    fn of(kind: &'static str, columns: &[Column], words: &[Word], settings: Vec<Setting>) -> Declared {
         Declared {
-            kind: "signal",
-            columns: S::COLUMNS.iter().map(|column| column.declared()).collect(),
-            words: S::WORDS.iter().map(|word| word.name().to_owned()).collect(),
-            may_veto: S::MAY_VETO,
-            settings: settings.asked().to_vec(),
+            kind,
+            columns: columns.iter().map(|column| column.declared()).collect(),
+            words: words.iter().map(|word| word.name().to_owned()).collect(),
+            may_veto: false,
+            settings,
         }
     }
+}
+
+/// The settings that a plugin reads when it is made, with their defaults.
+fn asked<P>(new: fn(&mut Settings) -> P) -> Vec<Setting> {
+    let mut settings = Settings::default();
+    new(&mut settings);
+    settings.asked().to_vec()
 }
 
 /// The file. Keys that only the router uses are read to refuse mistyped ones.

@@ -1,26 +1,27 @@
 //! Runs one golden case and says what differs.
 //! Must not know: files; the case has been read.
 
-use super::file::{Candidate, Case, Expected, Opinion};
+use std::collections::BTreeMap;
+
+use super::file::{Candidate, Case, Expected, Opinion, Readings};
 use crate::signal::SignalRunner;
-use crate::{Column, Signal, phrase};
+use crate::{Column, Signal, Word, phrase};
 
 /// Relative difference up to which two costs are the same: what another order of additions may bring.
 const TOLERANCE: f64 = 1e-9;
 
 /// What is wrong with the answers of `S` in this case.
 pub(super) fn problems<S: Signal>(case: &Case) -> Vec<String> {
-    let unknown = unknown_names::<S>(case);
-    if !unknown.is_empty() {
-        return unknown;
+    let unasked = unasked(S::COLUMNS, S::WORDS, case.rows.iter().map(|row| &row.readings), &case.words);
+    if !unasked.is_empty() {
+        return unasked;
     }
     let mut runner = SignalRunner::<S>::new();
     if let Err(problems) = runner.configure(case.settings()) {
         return problems;
     }
-    let words: Vec<String> =
-        S::WORDS.iter().map(|word| case.words.get(word.name()).cloned().unwrap_or_default()).collect();
-    let matrix = matrix(S::COLUMNS, &case.rows);
+    let words = words(S::WORDS, &case.words);
+    let matrix = matrix(S::COLUMNS, case.rows.iter().map(|row| &row.readings));
     let costs = match runner.cost(&words, &matrix) {
         Ok(costs) if costs.len() == case.rows.len() => costs,
         Ok(costs) => return vec![format!("{} costs for {} rows", costs.len(), case.rows.len())],
@@ -35,25 +36,35 @@ pub(super) fn problems<S: Signal>(case: &Case) -> Vec<String> {
     if lines.iter().all(Line::is_right) { Vec::new() } else { vec![report(&case.what, &lines)] }
 }
 
-/// Slot and readings of each candidate, as one call has them.
-fn matrix(columns: &[Column], rows: &[Candidate]) -> Vec<f64> {
-    let mut matrix = Vec::with_capacity(rows.len() * (columns.len() + 1));
-    for (slot, row) in rows.iter().enumerate() {
+/// Slot and readings of each candidate, as one call has them; a slot is the candidate's place.
+pub(super) fn matrix<'a>(columns: &[Column], rows: impl Iterator<Item = &'a Readings>) -> Vec<f64> {
+    let mut matrix = Vec::new();
+    for (slot, readings) in rows.enumerate() {
         matrix.push(slot as f64);
         matrix.extend(
             columns
                 .iter()
-                .map(|column| row.readings.get(column.name()).map_or(f64::NAN, |reading| reading.number())),
+                .map(|column| readings.get(column.name()).map_or(f64::NAN, |reading| reading.number())),
         );
     }
     matrix
 }
 
-/// Readings and words that the case gives and the plugin does not ask for.
-fn unknown_names<S: Signal>(case: &Case) -> Vec<String> {
-    let readings = case.rows.iter().flat_map(|row| row.readings.keys());
-    let readings = readings.filter(|name| S::COLUMNS.iter().all(|column| column.name() != name.as_str()));
-    let words = case.words.keys().filter(|name| S::WORDS.iter().all(|word| word.name() != name.as_str()));
+/// The words asked for, in their order; one that the request does not have is empty.
+pub(super) fn words(asked: &[Word], given: &BTreeMap<String, String>) -> Vec<String> {
+    asked.iter().map(|word| given.get(word.name()).cloned().unwrap_or_default()).collect()
+}
+
+/// Readings and words that a case gives and the plugin does not ask for.
+pub(super) fn unasked<'a>(
+    columns: &[Column],
+    words: &[Word],
+    rows: impl Iterator<Item = &'a Readings>,
+    given: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let readings = rows.flat_map(|readings| readings.keys());
+    let readings = readings.filter(|name| columns.iter().all(|column| column.name() != name.as_str()));
+    let words = given.keys().filter(|name| words.iter().all(|word| word.name() != name.as_str()));
     let mut problems: Vec<String> =
         readings.map(|name| format!("`{name}` is not among the columns")).collect();
     problems.extend(words.map(|name| format!("`{name}` is not among the words")));

@@ -90,7 +90,7 @@ pub const WAIT_BIAS_MS: Column = Column::known(29, "wait.bias-ms", SIGNED_MS);
 pub const WORK_SAME_COUNT: Column = Column::known(30, "work.same-count", COUNT);
 /// `work.other-count` (count, 0 to 1e9). Requests of other models running here now.
 pub const WORK_OTHER_COUNT: Column = Column::known(31, "work.other-count", COUNT);
-/// `work.rest-ms` (ms, 0 to 7 days). Predicted rest of the work running here now.
+/// `work.rest-ms` (ms, 0 to 7 days). Predicted rest of the work running here now, summed over its streams.
 pub const WORK_REST_MS: Column = Column::known(32, "work.rest-ms", MS);
 /// `work.same-util-ratio` (ratio, 0 to 1e9). Streams of this model here, as a mean over the last 60 s.
 pub const WORK_SAME_UTIL_RATIO: Column = Column::known(33, "work.same-util-ratio", RATIO);

@@ -1,0 +1,112 @@
+//! Connects the admin API with the parts that it shows: the data plane hands requests to the control thread, the
+//! plugin host is put into the API's words.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use herdwick_control::{Admin, Plugins};
+use herdwick_fleet::{Decision, PluginId, Ring, SignalPolicy as _, Words};
+use herdwick_plugin_host::config::Mode;
+use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
+use herdwick_proxy::Aside;
+use herdwick_wire::admin::{PluginView, PluginsView, ShadowCountView};
+use http::{Request, Response, StatusCode};
+use tokio::runtime::Handle;
+
+/// Decisions over which a shadow's disagreements are counted.
+const SHADOW_DECISIONS: usize = 1_000;
+
+/// Has requests answered on the control thread.
+pub(crate) struct OnControl {
+    pub(crate) admin: Admin,
+    pub(crate) control: Handle,
+}
+
+impl Aside for OnControl {
+    fn serve(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+        let answer = self.control.spawn(self.admin.clone().serve(request));
+        Box::pin(async move {
+            answer.await.unwrap_or_else(|_| {
+                // The task panicked or the program ends; either way there is no answer.
+                let mut response = Response::new(Bytes::new());
+                *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                response
+            })
+        })
+    }
+}
+
+/// The plugins as the admin API wants them.
+pub(crate) struct PluginAdmin {
+    pub(crate) host: Arc<PluginHost>,
+    pub(crate) ring: Arc<Ring>,
+    /// Looks at folder and configuration again.
+    pub(crate) reload: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Plugins for PluginAdmin {
+    fn list(&self) -> PluginsView {
+        let report = self.host.report();
+        PluginsView {
+            generation: self.host.current().generation().0,
+            cause: report.as_ref().map_or("", |report| report.cause).to_owned(),
+            took_ms: report
+                .as_ref()
+                .map_or(0, |report| u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX)),
+            problems: report.map(|report| report.problems).unwrap_or_default(),
+            plugins: self.host.status().into_iter().map(|status| self.view(status)).collect(),
+        }
+    }
+
+    fn reload(&self) -> PluginsView {
+        (self.reload)();
+        self.list()
+    }
+
+    fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)> {
+        let words = Words { model: decision.model.as_str(), endpoint: decision.endpoint };
+        let explained = self.host.current().explain(&decision.matrix, &words);
+        explained.into_iter().map(|(plugin, phrases)| (plugin.to_string(), phrases)).collect()
+    }
+}
+
+impl PluginAdmin {
+    fn view(&self, status: PluginStatus) -> PluginView {
+        let (state, why) = match status.state {
+            State::Live => ("live", status.last_fault.map(|fault| format!("last fault: {fault}"))),
+            State::Disabled => ("disabled", None),
+            State::Quarantined { why, left } => {
+                ("quarantined", Some(format!("{why}; tried again in {} s", left.as_secs())))
+            }
+            State::Broken { why } => ("broken", Some(why)),
+        };
+        PluginView {
+            shadow: (status.mode == Mode::Shadow).then(|| self.shadow(&status.id)),
+            name: status.id.to_string(),
+            kind: "signal".to_owned(),
+            version: status.version,
+            summary: status.summary,
+            source: match status.source {
+                Source::BuiltIn(_) => "built in".to_owned(),
+                Source::File(path) => path.display().to_string(),
+                Source::Named(name) => name,
+            },
+            digest: status.digest.to_string(),
+            state: state.to_owned(),
+            why: why.unwrap_or_default(),
+            mode: if status.mode == Mode::Shadow { "shadow" } else { "live" }.to_owned(),
+            weight: status.weight,
+            calls: status.calls,
+            faults: status.faults,
+            p50_us: status.p50_us,
+            p99_us: status.p99_us,
+        }
+    }
+
+    fn shadow(&self, plugin: &PluginId) -> ShadowCountView {
+        let count = self.ring.shadow(plugin, SHADOW_DECISIONS);
+        ShadowCountView { asked: count.asked, changed: count.changed }
+    }
+}

@@ -1,0 +1,69 @@
+//! `herdwick plugins`: what runs, how it fares, and looking again.
+
+use clap::Subcommand;
+use herdwick_wire::admin::{PluginView, PluginsView};
+
+use crate::cli::print;
+use crate::client::RouterArg;
+
+/// Subcommands of `herdwick plugins`.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Every plugin of a running router: state, calls, times, faults.
+    List(Ask),
+    /// Looks at the plugin folder and the configuration now.
+    Reload(Ask),
+}
+
+/// How to ask a router.
+#[derive(clap::Args)]
+pub(crate) struct Ask {
+    /// The same as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    router: RouterArg,
+}
+
+impl Command {
+    pub(crate) fn run(&self) -> anyhow::Result<()> {
+        match self {
+            Self::List(ask) => show(ask, &ask.router.get("/admin/v1/plugins")?),
+            Self::Reload(ask) => show(ask, &ask.router.post("/admin/v1/plugins/reload")?),
+        }
+    }
+}
+
+fn show(ask: &Ask, plugins: &PluginsView) -> anyhow::Result<()> {
+    if ask.json {
+        return print::json(plugins);
+    }
+    let head =
+        ["NAME", "VERSION", "STATE", "MODE", "WEIGHT", "CALLS", "FAULTS", "P50", "P99", "SOURCE", "NOTE"];
+    let head = head.map(str::to_owned).to_vec();
+    let rows = std::iter::once(head).chain(plugins.plugins.iter().map(row));
+    print::table(&rows.collect::<Vec<_>>())?;
+    let problems = plugins.problems.iter().map(|problem| format!("problem: {problem}\n"));
+    print::text(&problems.collect::<String>())
+}
+
+fn row(plugin: &PluginView) -> Vec<String> {
+    let us = |us: Option<f64>| us.map_or("-".to_owned(), |us| format!("{us:.1} µs"));
+    let note = match plugin.shadow {
+        Some(shadow) => format!("would have changed {} of {}", shadow.changed, shadow.asked),
+        None => plugin.why.clone(),
+    };
+    vec![
+        plugin.name.clone(),
+        plugin.version.clone(),
+        plugin.state.clone(),
+        plugin.mode.clone(),
+        plugin.weight.to_string(),
+        plugin.calls.to_string(),
+        plugin.faults.to_string(),
+        us(plugin.p50_us),
+        us(plugin.p99_us),
+        plugin.source.clone(),
+        note,
+    ]
+}

@@ -1,0 +1,4 @@
+//! The JSON bodies that leave and enter the process beside clients' requests, versioned. Core types are not
+//! serialisable; these are, and convert from them. Knows no HTTP.
+
+pub mod admin;
