@@ -114,7 +114,7 @@ const WRONG_TYPES: &str = r#"(component
 
 #[test]
 fn functions_of_other_types_under_the_contracts_names_are_refused() {
-    let refusal = refusal(bytes(&wat::parse_str(WRONG_TYPES).expect("valid text")));
+    let refusal = refusal(&wat::parse_str(WRONG_TYPES).expect("valid text"));
     assert!(refusal.contains("does not fit the contract") && refusal.contains("type"), "{refusal}");
 }
 
