@@ -125,9 +125,9 @@ impl Package {
         Ok(Self { sidecar, ..Self::new(source, bytes) })
     }
 
-    /// The digest of its bytes.
+    /// The digest of its bytes and of the manifest beside it, if there is one: either makes it another version.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.bytes)
+        Digest::of_parts(&[&self.bytes, self.sidecar.as_deref().unwrap_or_default().as_bytes()])
     }
 }
 
