@@ -30,6 +30,8 @@ const ABANDONED: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Cache {
     directory: PathBuf,
+    /// Keeps the names of files that are being written apart.
+    writes: AtomicU64,
 }
 
 /// What an entry was made from: the plugin's digest and everything else that decides how it is compiled.
@@ -51,7 +53,7 @@ impl Cache {
             return Err("is no directory, or a symbolic link to one; give the directory itself".to_owned());
         }
         ours_alone(&found)?;
-        Ok(Self { directory })
+        Ok(Self { directory, writes: AtomicU64::new(0) })
     }
 
     /// The entry of this key, if there is a sound one.
@@ -70,8 +72,7 @@ impl Cache {
 
     /// Stores what was compiled and says where.
     pub(crate) fn put(&self, key: &Key, artifact: &[u8]) -> io::Result<PathBuf> {
-        static WRITES: AtomicU64 = AtomicU64::new(0);
-        let number = WRITES.fetch_add(1, Ordering::Relaxed);
+        let number = self.writes.fetch_add(1, Ordering::Relaxed);
         let temporary = self.directory.join(format!("{TEMPORARY}{}-{number}", std::process::id()));
         let place = self.directory.join(file_name(key, checksum(key, artifact)));
         let written = write_new(&temporary, artifact).and_then(|()| fs::rename(&temporary, &place));

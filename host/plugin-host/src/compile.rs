@@ -1,6 +1,7 @@
 //! From a plugin's bytes to a compiled component, out of the cache where it was compiled before. The one place
 //! that hands native code to the engine.
 
+use std::borrow::Cow;
 use std::hash::{Hash as _, Hasher};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,16 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use crate::cache::{Cache, Key};
+use crate::child::{self, Isolation};
 use crate::encode::{self, EncodeError};
+use crate::limits;
 use crate::package::Digest;
 
 /// Compiles plugins for one engine.
 pub struct Compiler {
     engine: Engine,
     cache: Option<Cache>,
+    isolation: Option<Isolation>,
     /// Of everything but the plugin that decides what comes out.
     identity: Digest,
 }
@@ -48,6 +52,24 @@ pub enum CompileError {
     /// Cut off, damaged, or of proposals that are off.
     #[error("is no valid component: {0}; build it again")]
     Invalid(String),
+    /// It takes longer than it may.
+    #[error("compiling takes more than {seconds} s; make it smaller")]
+    TooLong {
+        /// The limit.
+        seconds: u64,
+    },
+    /// It takes more memory than it may.
+    #[error("compiling takes more than {mebibytes} MiB; make it smaller")]
+    TooMuch {
+        /// The limit.
+        mebibytes: u64,
+    },
+    /// What the process that compiles says of it.
+    #[error("{0}")]
+    Refused(String),
+    /// The process that compiles could not.
+    #[error("cannot be compiled, the process that compiles it failed: {0}")]
+    Child(String),
     /// The compiler gave up in a way it should not.
     #[error("makes the compiler fail; please report it with the file")]
     Panic,
@@ -73,7 +95,13 @@ impl Compiler {
                 })
                 .ok()
         });
-        Self { engine: engine.clone(), cache, identity: identity(engine) }
+        Self { engine: engine.clone(), cache, isolation: None, identity: identity(engine) }
+    }
+
+    /// The same, which has plugins over [`limits::LARGE_BYTES`] compiled by a child. Without it, this process does.
+    #[must_use]
+    pub fn isolated(self, isolation: Isolation) -> Self {
+        Self { isolation: Some(isolation), ..self }
     }
 
     /// The component that these bytes are.
@@ -82,10 +110,9 @@ impl Compiler {
     /// They are none, and cannot be made one.
     pub fn component(&self, bytes: &[u8]) -> Result<Component, CompileError> {
         // Before the cache, so that a file is refused in the same words each time.
-        let format = format(bytes)?;
+        format(bytes)?;
         let Some(cache) = &self.cache else {
-            let component = as_component(bytes, &format)?;
-            return guarded(|| Component::new(&self.engine, &component))?.map_err(|error| invalid(&error));
+            return self.load(&self.artifact(bytes)?).map_err(|error| invalid(&error));
         };
         let key = Key::new(Digest::of(bytes), self.identity);
         if let Some(path) = cache.find(&key) {
@@ -97,9 +124,7 @@ impl Compiler {
                 }
             }
         }
-        let component = as_component(bytes, &format)?;
-        let artifact = guarded(|| self.engine.precompile_component(&component))?;
-        let artifact = artifact.map_err(|error| invalid(&error))?;
+        let artifact = self.artifact(bytes)?;
         let stored = cache.put(&key, &artifact);
         let opened = stored.map_err(wasmtime::Error::from).and_then(|path| self.open(&path));
         opened.or_else(|error| {
@@ -108,20 +133,32 @@ impl Compiler {
         })
     }
 
+    /// Compiles, here or in a child.
+    pub(crate) fn artifact(&self, bytes: &[u8]) -> Result<Vec<u8>, CompileError> {
+        if let Some(isolation) = &self.isolation
+            && bytes.len() > limits::LARGE_BYTES
+        {
+            return child::compile(isolation, bytes);
+        }
+        let component = as_component(bytes)?;
+        guarded(|| self.engine.precompile_component(&component))?.map_err(|error| invalid(&error))
+    }
+
     /// Maps an entry of the cache.
     #[expect(unsafe_code, reason = "mapping compiled code is what the cache is for")]
     fn open(&self, path: &Path) -> wasmtime::Result<Component> {
         // SAFETY: the file was written by this module, by this user, with this engine's key: `Cache` keeps a
         // directory that nobody else can write to, checked the content's digest a moment ago, and never changes
-        // a file after it was renamed into its place. So it holds what `precompile_component` returned, and goes
-        // on holding it while it is mapped.
+        // a file after it was renamed into its place. So it holds what `precompile_component` returned, here or
+        // in our child, and goes on holding it while it is mapped.
         unsafe { Component::deserialize_file(&self.engine, path) }
     }
 
-    /// Takes code that was compiled a moment ago and could not be stored.
-    #[expect(unsafe_code, reason = "the alternative is to compile the same bytes twice")]
+    /// Takes code that was compiled a moment ago and is not stored.
+    #[expect(unsafe_code, reason = "a child's code has no other way in, and ours need not be compiled twice")]
     fn load(&self, artifact: &[u8]) -> wasmtime::Result<Component> {
-        // SAFETY: `artifact` is what `precompile_component` of the same engine returned, in memory ever since.
+        // SAFETY: `artifact` is what `precompile_component` of an engine with these settings returned, in memory
+        // ever since, or in a pipe from a child that runs this program, with a digest that was checked.
         unsafe { Component::deserialize(&self.engine, artifact) }
     }
 }
@@ -140,8 +177,8 @@ fn format(bytes: &[u8]) -> Result<Format, CompileError> {
     }
 }
 
-fn as_component<'a>(bytes: &'a [u8], format: &Format) -> Result<std::borrow::Cow<'a, [u8]>, CompileError> {
-    match format {
+fn as_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>, CompileError> {
+    match format(bytes)? {
         Format::Component => Ok(bytes.into()),
         Format::Module => {
             guarded(|| encode::component(bytes))?.map(Into::into).map_err(|error| match error {

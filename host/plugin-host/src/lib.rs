@@ -8,6 +8,7 @@
 mod bindings;
 mod builtin;
 mod cache;
+pub mod child;
 pub mod compile;
 pub mod config;
 mod encode;
@@ -37,6 +38,7 @@ mod wanted;
 mod wasi;
 mod world;
 
+pub use child::{CompileLimits, Isolation, compile_in_child_main};
 pub use compile::{CompileError, Compiler};
 pub use fault::{Fault, LoadError, LoadErrors};
 pub use host::PluginHost;

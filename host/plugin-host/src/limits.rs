@@ -1,5 +1,7 @@
 //! What a guest may take, in one place. Every number has its reason; `plugins/README.md` prints the same table.
 
+use std::time::Duration;
+
 /// Bytes of a plugin file. A Python guest is 18 MB; nothing sensible is larger.
 pub const FILE_BYTES: usize = 32 << 20;
 /// Bytes of a manifest, inside a plugin or beside it.
@@ -24,6 +26,12 @@ pub const TABLES: usize = 4;
 pub const TRIALS: usize = 3;
 /// Native stack of a guest in bytes: wasmtime's own default, named so that a change there changes nothing here.
 pub const STACK_BYTES: usize = 512 << 10;
+/// Seconds of processor time in which a child compiles a plugin. A Python guest takes 8, on a small board six times that.
+pub const COMPILE_CPU_S: u64 = 120;
+/// Bytes of address space of that child. A Python guest takes 360 MiB.
+pub const COMPILE_MEMORY_BYTES: u64 = 1 << 30;
+/// How long that child may take by the clock: it has the lowest rank on a machine that has other things to do.
+pub const COMPILE_WALL: Duration = Duration::from_secs(300);
 /// Columns that one signal may ask for.
 pub const COLUMNS: usize = 64;
 /// Words that one signal may ask for.

@@ -11,6 +11,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use crate::bindings::SignalPlugin;
 use crate::bindings::fallback::FallbackPlugin;
 use crate::bindings::health::HealthPlugin;
+use crate::child::Isolation;
 use crate::compile::Compiler;
 use crate::config::{Grant, OnFault, PluginConfig, PluginsConfig};
 use crate::engine::{self, Ticker};
@@ -85,6 +86,12 @@ impl Loader {
         let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
         let compiler = Compiler::new(&engine, cache_dir);
         Ok(Self { engine, ticker, linker, compiler })
+    }
+
+    /// The same, which has large plugins compiled by a child.
+    #[must_use]
+    pub fn isolated(self, isolation: Isolation) -> Self {
+        Self { compiler: self.compiler.isolated(isolation), ..self }
     }
 
     /// Loads one plugin, with what the operator says about the one of its name.
@@ -178,7 +185,7 @@ impl Loader {
         let room =
             Room { memory_bytes: wanted.memory_bytes, large: package.bytes.len() > limits::LARGE_BYTES };
         let mut instance = Instance::<W>::new(&self.engine, &self.ticker, &pre, room)
-            .map_err(|fault| one(format!("cannot start: {fault}")))?;
+            .map_err(|fault| one(cannot_start(&fault)))?;
         let manifest =
             instance.describe().map_err(|fault| one(format!("cannot describe itself: {fault}")))?;
         let mut described = manifest::check(&manifest)?;
@@ -337,6 +344,16 @@ fn linker(engine: &Engine) -> Result<Linker<Sandbox>, wasmtime::Error> {
     let mut linker = Linker::new(engine);
     SignalPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |sandbox| sandbox)?;
     Ok(linker)
+}
+
+/// Types of functions are compared only now, and wasmtime has no type for the outcome.
+fn cannot_start(fault: &Fault) -> String {
+    match fault {
+        Fault::Trap(text) if text.contains("type mismatch") => {
+            format!("does not fit the contract: {text}; build it again with the contract of this router")
+        }
+        fault => format!("cannot start: {fault}"),
+    }
 }
 
 fn one(problem: String) -> Vec<String> {

@@ -46,6 +46,10 @@ impl Digest {
         }
         Self::from(hash)
     }
+
+    pub(crate) fn bytes(self) -> [u8; 32] {
+        self.0
+    }
 }
 
 impl From<Sha256> for Digest {
@@ -100,6 +104,7 @@ impl Package {
     pub fn read(path: &Path) -> Result<Self, LoadError> {
         let source = Source::File(path.to_owned());
         let fail = |problem| LoadError { plugin: source.clone(), problem };
+        check_place(path).map_err(fail)?;
         let bytes = read_bounded(path, limits::FILE_BYTES)
             .map_err(|error| fail(format!("cannot be read ({error}); give the path of a .wasm component")))?
             .ok_or_else(|| fail(too_large()))?;
@@ -120,10 +125,40 @@ impl Package {
         Ok(Self { sidecar, ..Self::new(source, bytes) })
     }
 
-    /// The digest of its bytes.
+    /// The digest of its bytes and of the manifest beside it, if there is one: either makes it another version.
     pub fn digest(&self) -> Digest {
-        Digest::of(&self.bytes)
+        Digest::of_parts(&[&self.bytes, self.sidecar.as_deref().unwrap_or_default().as_bytes()])
     }
+}
+
+/// Refuses what is no file, which might never end, and what anybody on the machine could replace.
+fn check_place(path: &Path) -> Result<(), String> {
+    // What cannot be looked at cannot be read either, and reading says why.
+    let Ok(found) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    if !found.is_file() {
+        return Err("is no file; give the path of a .wasm component".to_owned());
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        const OTHERS_WRITE: u32 = 0o002;
+        const STICKY: u32 = 0o1000;
+        if found.mode() & OTHERS_WRITE != 0 {
+            return Err("can be written by anybody; `chmod o-w` it".to_owned());
+        }
+        // A bare name lies in the current directory.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let open = |folder: std::fs::Metadata| folder.mode() & (OTHERS_WRITE | STICKY) == OTHERS_WRITE;
+        if std::fs::metadata(folder).is_ok_and(open) {
+            return Err(format!(
+                "lies in a folder that anybody can write to; `chmod o-w {}`",
+                folder.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// The content of a file, unless it is larger than `most`.

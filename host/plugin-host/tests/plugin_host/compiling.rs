@@ -103,6 +103,19 @@ fn damaged_files_are_refused_wherever_they_are_cut() {
 }
 
 #[test]
+fn a_flipped_bit_anywhere_costs_nobody_else_anything() {
+    let whole = Signal::default().component().expect("the guest assembles");
+    for at in (8..whole.len()).step_by(whole.len() / 41) {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        // Some load, since a name or a constant is another; none may do more than be refused.
+        if let Err(refusal) = load(flipped) {
+            assert!(refusal.starts_with("plugin it.wasm: "), "{refusal}");
+        }
+    }
+}
+
+#[test]
 fn noise_is_refused_behind_any_header() {
     // The numbers of a linear congruential generator: the same noise on every machine.
     let mut state = 1_u32;

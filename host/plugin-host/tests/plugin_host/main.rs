@@ -6,6 +6,7 @@ mod asking;
 mod caching;
 mod compiling;
 mod hostile;
+mod isolating;
 mod kinds;
 mod loading;
 mod reloading;

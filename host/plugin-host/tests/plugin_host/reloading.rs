@@ -59,6 +59,20 @@ fn a_file_that_comes_changes_and_goes_is_followed() {
 }
 
 #[test]
+fn a_changed_manifest_beside_a_file_makes_another_version_of_it() {
+    let (host, _none) = host(&[]);
+    let folder = Folder::new();
+    folder.guest(&Signal { name: "visitor", ..Signal::default() });
+    assert!(host.reload("it came", &folder.wanted()).swapped);
+    folder.put("visitor.toml", b"limits.memory = \"32 MiB\"");
+    assert!(host.reload("its manifest came", &folder.wanted()).swapped);
+    assert!(!host.reload("nothing new", &folder.wanted()).swapped);
+    folder.put("visitor.toml", b"limits.memroy = \"32 MiB\"");
+    let report = host.reload("its manifest has a typing error", &folder.wanted());
+    assert!(!report.swapped && report.problems[0].contains("did you mean \"memory\"?"), "{report:?}");
+}
+
+#[test]
 fn deleting_a_replacement_restores_the_built_in() {
     let (host, _none) = host(&[]);
     let folder = Folder::new();
