@@ -2,12 +2,11 @@
 //! WebAssembly; `.ci/run` builds the example.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use guests::Signal;
 
-use crate::support::{Finished, finished};
+use crate::support::{Finished, finished, finished_with};
 
 /// A folder that goes with its test.
 struct Folder(PathBuf);
@@ -158,14 +157,22 @@ fn what_would_not_go_live_is_told_in_three_lines() {
 }
 
 #[test]
-fn cases_run_against_the_component() {
+fn cases_of_every_kind_run_against_the_component() {
     let folder = Folder::new();
-    let file = folder.put("model-residency.wasm", &prebuilt("model-residency"));
-    let cases = checkout("plugins/signals/model-residency/cases");
-    let cases = cases.to_str().expect("a path of letters");
-    let text = told(&["test", &file, "--cases", cases], &["hostile input", "µs a call with 8 candidates"]);
-    let count = std::fs::read_dir(cases).expect("its cases").count();
-    assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), count + 1, "{text}");
+    for (kind, name, timed) in [
+        ("signals", "model-residency", "µs a call with 8 candidates"),
+        ("fallbacks", "next-best-node", "µs a call with 8 candidates"),
+        ("health", "nodes", "µs a call with 8 nodes"),
+    ] {
+        let file = folder.put(&format!("{name}.wasm"), &prebuilt(name));
+        let cases = checkout(&format!("plugins/{kind}/{name}/cases"));
+        let text = told(
+            &["test", &file, "--cases", cases.to_str().expect("a path of letters")],
+            &["hostile input", timed],
+        );
+        let count = std::fs::read_dir(cases).expect("its cases").count();
+        assert_eq!(text.lines().filter(|line| line.starts_with("ok ")).count(), count + 1, "{text}");
+    }
 }
 
 #[test]
@@ -190,9 +197,25 @@ fn a_wrong_answer_is_shown_beside_the_right_ones() {
             "  studio: expected 0 ms, found 0 ms (resident)",
             "! mini: expected 4001 ms, found 4000 ms",
             "\"queue.waiting-ms\" is not among the columns",
-            "the nearest is `second_copy_factor`",
+            "did you mean \"second_copy_factor\"?",
         ],
     );
+
+    // So are a fallback rule's step and a health plugin's findings.
+    let rule = folder.put("rule/next-best-node.wasm", &prebuilt("next-best-node"));
+    folder.put(
+        "rule/cases/wrong.toml",
+        b"what = 'nobody is left'\nstep = { wait_ms = 1 }\n[[tried]]\nname = 'a'\nwhy = 'connect'\n",
+    );
+    let command = refused(&["test", &rule], &["1 of 2 checks of next-best-node failed"]);
+    contains(&command.stdout, &["! expected a wait of 1 ms, found pass"]);
+    let nodes = folder.put("nodes/nodes.wasm", &prebuilt("nodes"));
+    folder.put(
+        "nodes/cases/wrong.toml",
+        b"what = 'w'\n[[findings]]\ncheck = 'node-unreachable'\nseverity = 'info'\nsubject = 'node:a'\n",
+    );
+    let command = refused(&["test", &nodes], &["1 of 2 checks of nodes failed"]);
+    contains(&command.stdout, &["! not found: node-unreachable of node:a"]);
 
     // The same file turned round fails the cases that the original passes.
     let inverted = folder.guest(&guests::inverted_residency());
@@ -208,14 +231,12 @@ fn a_build_without_a_compiler_says_how_to_get_one() {
     told(&["new", "signal", "idea", "--dir", &folder.at("")], &[]);
     refused(&["test", &folder.at("idea")], &["idea.wasm", "herdwick plugins build"]);
     refused(&["build", &folder.at("")], &["Cargo.toml cannot be read", "plugins new signal"]);
-    let mut command = Command::new(env!("CARGO_BIN_EXE_herdwick"));
-    command.args(["plugins", "build", &folder.at("idea")]).stdin(Stdio::null());
     // Whatever compilers this machine has, the author wants another one.
-    let output = command.env("RUSTC", "no-such-compiler").env("PATH", "").output().expect("it starts");
-    let stderr = String::from_utf8(output.stderr).expect("text");
-    assert_eq!((output.status.code(), stderr.lines().count()), (Some(1), 3), "{stderr}");
+    let compiler = [("RUSTC", "no-such-compiler"), ("PATH", "")];
+    let command = finished_with(&["plugins", "build", &folder.at("idea")], &compiler);
+    assert_eq!((command.code, command.stderr.lines().count()), (Some(1), 3), "{}", command.stderr);
     contains(
-        &stderr,
+        &command.stderr,
         &["idea cannot be built", "rustup target add wasm32-unknown-unknown", "apt-get install"],
     );
 }

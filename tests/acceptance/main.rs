@@ -4,6 +4,7 @@
 
 mod authoring;
 mod cli;
+mod config;
 mod demo;
 mod errors;
 mod leaving;

@@ -8,9 +8,14 @@ use std::sync::mpsc;
 use super::http::get;
 use super::{PATIENCE, until};
 
+/// The binary without anything that whoever runs the tests configured for themselves.
 fn herdwick(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_herdwick"));
-    command.args(args).stdin(Stdio::null()).env_remove("HERDWICK_LOG");
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for name in ours.filter(|name| name.to_string_lossy().starts_with("HERDWICK_")) {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null()).env("HERDWICK_CONFIG_DIR", env!("CARGO_TARGET_TMPDIR"));
     command
 }
 
@@ -178,7 +183,14 @@ pub(crate) struct Finished {
 
 /// Runs a command that must end by itself.
 pub(crate) fn finished(args: &[&str]) -> Finished {
-    let mut child = herdwick(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    finished_with(args, &[])
+}
+
+/// Runs a command that must end by itself, with these variables in its environment.
+pub(crate) fn finished_with(args: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let mut command = herdwick(args);
+    command.envs(variables.iter().copied());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let code = until(&format!("{args:?} ends"), || child.try_wait().expect("it can be waited for")).code();
     let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
     for (pipe, text) in [

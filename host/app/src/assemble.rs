@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use herdwick_control::{Admin, Keeper, Polling, Published};
-use herdwick_fleet::{Origin, Reach, Ring};
+use herdwick_fleet::{Reach, Ring};
 use herdwick_plugin_host::{PluginHost, Wanted};
-use herdwick_proxy::{Limits, Parts, Router, server};
+use herdwick_proxy::{Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::admin::{OnControl, PluginAdmin};
+use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
 use crate::failed::Failed;
 use crate::reloader::Reloader;
@@ -29,47 +30,66 @@ const MEND: Duration = Duration::from_millis(250);
 
 /// What `herdwick serve` is told.
 pub(crate) struct Settings {
-    pub(crate) listen: SocketAddr,
-    pub(crate) nodes: Vec<NodeSettings>,
-    pub(crate) plugins: Vec<PathBuf>,
+    pub(crate) config: Config,
+    pub(crate) sources: Sources,
     pub(crate) demo: bool,
-    pub(crate) body_bytes: usize,
 }
 
-/// One machine without an agent.
-pub(crate) struct NodeSettings {
-    pub(crate) name: String,
-    pub(crate) origin: Origin,
-    /// Requests that each of its models takes at once.
-    pub(crate) slots: u32,
+/// Where the configuration is read from, also again while running.
+pub(crate) struct Sources {
+    pub(crate) flags: Flags,
+    pub(crate) env: Env,
+    /// Plugin files that were named on the command line.
+    pub(crate) plugins: Vec<PathBuf>,
 }
 
-impl NodeSettings {
-    /// The Ollama that runs here, as far as one runs.
-    pub(crate) fn this_machine() -> Self {
-        let origin = Origin { host: "127.0.0.1".to_owned(), port: Origin::DEFAULT_PORT };
-        Self { name: "local".to_owned(), origin, slots: 1 }
+impl Sources {
+    fn wanted(&self, config: &Config) -> Wanted {
+        Wanted {
+            config: config.plugins.clone(),
+            files: self.plugins.clone(),
+            folder: config.paths.plugins_dir(),
+            cache: config.paths.cache_dir().map(|folder| folder.join("plugins")),
+        }
+    }
+
+    /// Reads everything again.
+    fn read(&self) -> Result<Wanted, String> {
+        match Config::load(&self.flags, &self.env) {
+            Ok(config) => Ok(self.wanted(&config)),
+            Err(problems) => Err(format!("the configuration stays as it was: {problems}")),
+        }
+    }
+
+    /// Folders in which a change is worth a look.
+    fn folders(&self, config: &Config) -> Vec<PathBuf> {
+        let files = config.files();
+        let parents = files.iter().chain(&self.plugins).filter_map(|file| file.parent()).map(Path::to_owned);
+        parents.chain(config.paths.plugins_dir()).collect()
     }
 }
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    logs::start();
+    let _logs = logs::start();
     let start = Instant::now();
+    for warning in &settings.config.warnings {
+        tracing::warn!("{warning}");
+    }
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
-    settings.nodes.extend(demo.iter().flat_map(Demo::nodes));
+    settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
-    let wanted = Wanted { files: settings.plugins.clone(), ..Wanted::default() };
-    let plugins = Arc::new(load_plugins(&wanted)?);
+    let Settings { config, sources, .. } = settings;
+    let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let mut keeper = Keeper::default();
-    for node in settings.nodes {
-        keeper.add(&node.name, node.origin, node.slots);
+    for node in &config.nodes {
+        keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
     }
     let published = keeper.published();
-    let limits = Limits { body_bytes: settings.body_bytes, ..Limits::default() };
     let ring = Arc::new(Ring::default());
     let control = runtime()?;
-    let reloader = reloader(&plugins, wanted)?;
+    let folders = sources.folders(&config);
+    let reloader = Reloader::start(Arc::clone(&plugins), folders, Box::new(move || sources.read()))?;
     let shown = PluginAdmin {
         host: Arc::clone(&plugins),
         ring: Arc::clone(&ring),
@@ -78,7 +98,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
     let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
     let router = Router::new(Parts {
-        limits,
+        limits: config.limits,
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,
@@ -91,7 +111,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ends = Ends { stop, cut };
 
     let data = runtime()?;
-    let listener = data.block_on(server::listen(settings.listen)).map_err(|error| {
+    let listener = data.block_on(server::listen(config.listen)).map_err(|error| {
         Failed::because(
             error.source,
             format!("cannot listen on {}", error.address),
@@ -134,12 +154,6 @@ fn load_plugins(wanted: &Wanted) -> anyhow::Result<PluginHost> {
         let next = "mend or leave out what is named above; the built-in signals need no file";
         Failed::because(error, "the plugins cannot be loaded", next)
     })
-}
-
-fn reloader(plugins: &Arc<PluginHost>, wanted: Wanted) -> anyhow::Result<Reloader> {
-    let watched: Vec<PathBuf> =
-        wanted.files.iter().filter_map(|file| file.parent()).map(Path::to_owned).collect();
-    Reloader::start(Arc::clone(plugins), &watched, Box::new(move || Ok(wanted.clone())))
 }
 
 fn runtime() -> anyhow::Result<Runtime> {

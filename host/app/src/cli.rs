@@ -1,6 +1,8 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
+mod config;
 mod explain;
+mod places;
 mod plugins;
 pub(crate) mod print;
 mod serve;
@@ -8,6 +10,7 @@ mod serve;
 use clap::{Parser, Subcommand};
 
 use crate::assemble;
+use crate::config::Env;
 use crate::failed::Failed;
 
 /// One smart endpoint in front of many machines that run local models.
@@ -29,6 +32,9 @@ enum Command {
     /// What plugins run, and how they fare.
     #[command(subcommand)]
     Plugins(plugins::Command),
+    /// Begin, check, look at and undo what is configured.
+    #[command(mut_args(|arg| arg.global(true)))]
+    Config(config::Args),
     /// Run a simulated model server, for trying things out without a model.
     Fakenode(fakenode::Cli),
 }
@@ -37,9 +43,10 @@ impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
-            Command::Serve(args) => assemble::serve(args.settings()?),
             Command::Explain(args) => args.run(),
             Command::Plugins(command) => command.run(),
+            Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
+            Command::Config(args) => args.run(&Env::of_process()),
             Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
                 Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
             }),

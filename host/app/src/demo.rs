@@ -1,12 +1,13 @@
 //! Three simulated machines that are unlike each other, for `--demo`: real sockets, real answers token by token,
 //! no model.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fakenode::{FakeNode, ModelSpec, NodeSpec};
 use herdwick_fleet::Origin;
 
-use crate::assemble::NodeSettings;
+use crate::config::Node;
 use crate::failed::Failed;
 
 /// The model that the banner's example asks for.
@@ -68,13 +69,14 @@ impl Demo {
     }
 
     /// The machines as nodes of the fleet.
-    pub(crate) fn nodes(&self) -> Vec<NodeSettings> {
+    pub(crate) fn nodes(&self) -> Vec<Node> {
         let origin =
             |node: &FakeNode| Origin { host: node.addr().ip().to_string(), port: node.addr().port() };
-        let each = self.nodes.iter().zip(&self.names).map(|((node, slots), name)| NodeSettings {
+        let each = self.nodes.iter().zip(&self.names).map(|((node, slots), name)| Node {
             name: name.clone(),
             origin: origin(node),
             slots: *slots,
+            labels: BTreeMap::new(),
         });
         each.collect()
     }

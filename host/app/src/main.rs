@@ -5,6 +5,7 @@ mod assemble;
 mod banner;
 mod cli;
 mod client;
+mod config;
 mod demo;
 mod failed;
 mod logs;

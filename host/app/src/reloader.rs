@@ -1,7 +1,8 @@
 //! Keeps the live plugins what folder and configuration say: looks when a file changes, when asked, when a plugin
 //! is in quarantine, and now and then. On a thread of its own, since compiling takes its time.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,20 +28,20 @@ enum Cause {
 /// Asks for looks.
 pub(crate) struct Reloader {
     causes: Mutex<Sender<Cause>>,
-    /// Kept alive: it sends the events.
-    _watcher: Option<notify::RecommendedWatcher>,
 }
 
 impl Reloader {
-    /// Begins to look. `watched` are folders; one that does not exist yet is watched by its parent.
-    pub(crate) fn start(host: Arc<PluginHost>, watched: &[PathBuf], read: Read) -> anyhow::Result<Self> {
+    /// Begins to look. A change in one of `folders` is a cause; those that do not exist yet are watched as soon
+    /// as a look finds them.
+    pub(crate) fn start(host: Arc<PluginHost>, folders: Vec<PathBuf>, read: Read) -> anyhow::Result<Self> {
         let (causes, looks) = mpsc::channel();
-        let watcher = watch(watched, causes.clone());
+        let mut watch = Watch::new(folders, causes.clone());
+        watch.begin();
         std::thread::Builder::new()
             .name("plugins".to_owned())
-            .spawn(move || run(&host, &looks, read))
+            .spawn(move || run(&host, &looks, read, watch))
             .context("the thread for plugins cannot start")?;
-        Ok(Self { causes: Mutex::new(causes), _watcher: watcher })
+        Ok(Self { causes: Mutex::new(causes) })
     }
 
     /// Looks now, and returns when that is done.
@@ -55,33 +56,42 @@ impl Reloader {
 }
 
 /// File events as causes. Without them the slow look remains.
-fn watch(folders: &[PathBuf], causes: Sender<Cause>) -> Option<notify::RecommendedWatcher> {
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            // An error means that nobody looks any more.
-            let _ = causes.send(Cause::Files);
-        }
-    });
-    let mut watcher = watcher
-        .map_err(|error| {
-            tracing::warn!("file events are not available, files are looked at every 5 s: {error}")
-        })
-        .ok()?;
-    for folder in folders {
-        let Some(there) = nearest_existing(folder) else { continue };
-        if let Err(error) = watcher.watch(there, RecursiveMode::NonRecursive) {
-            tracing::warn!("{} cannot be watched, it is looked at every 5 s: {error}", there.display());
-        }
+struct Watch {
+    watcher: Option<notify::RecommendedWatcher>,
+    /// Folders that are not watched yet.
+    waiting: BTreeSet<PathBuf>,
+}
+
+impl Watch {
+    fn new(folders: Vec<PathBuf>, causes: Sender<Cause>) -> Self {
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !event.kind.is_access()) {
+                // An error means that nobody looks any more.
+                let _ = causes.send(Cause::Files);
+            }
+        });
+        let watcher = watcher.map_err(|error| {
+            tracing::warn!("file events are not available, files are looked at every 5 s: {error}");
+        });
+        Self { watcher: watcher.ok(), waiting: folders.into_iter().collect() }
     }
-    Some(watcher)
+
+    /// Watches every folder that exists by now.
+    fn begin(&mut self) {
+        let Some(watcher) = &mut self.watcher else { return };
+        self.waiting.retain(|folder| {
+            if !folder.is_dir() {
+                return true;
+            }
+            if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
+                tracing::warn!("{} is looked at every 5 s only: {error}", folder.display());
+            }
+            false
+        });
+    }
 }
 
-/// The folder, or the nearest above it that exists.
-fn nearest_existing(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|path| path.is_dir())
-}
-
-fn run(host: &PluginHost, looks: &Receiver<Cause>, mut read: Read) {
+fn run(host: &PluginHost, looks: &Receiver<Cause>, mut read: Read, mut watch: Watch) {
     let mut told: Vec<String> = Vec::new();
     loop {
         let mut waiting = Vec::new();
@@ -97,10 +107,12 @@ fn run(host: &PluginHost, looks: &Receiver<Cause>, mut read: Read) {
             Err(RecvTimeoutError::Timeout) => "time passed",
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        match read() {
-            Ok(wanted) => tell(&host.reload(cause, &wanted), &mut told),
-            Err(problem) => tell_new(vec![problem], &mut told),
-        }
+        watch.begin();
+        let report = match read() {
+            Ok(wanted) => host.reload(cause, &wanted),
+            Err(problem) => host.stay(cause, problem),
+        };
+        tell(&report, &mut told);
         for done in waiting {
             // Whoever asked may have left.
             let _ = done.send(());

@@ -1,5 +1,6 @@
 //! The keeper: the one task that owns the fleet. Observations come in, pictures go out; nobody else writes.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -46,8 +47,9 @@ impl Default for Keeper {
 impl Keeper {
     /// Adds a backend without an agent, to be polled. `slots` is how many requests each of its models takes at
     /// once.
-    pub fn add(&mut self, name: &str, origin: Origin, slots: u32) {
+    pub fn add(&mut self, name: &str, origin: Origin, slots: u32, labels: BTreeMap<String, String>) {
         let id = self.fleet.add(name, origin.clone(), slots);
+        self.fleet.label(id, labels);
         if !self.members.iter().any(|(known, _)| *known == id) {
             self.members.push((id, origin));
         }

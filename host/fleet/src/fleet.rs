@@ -46,7 +46,7 @@ impl Fleet {
             return id;
         }
         let row = RowId(self.members.keys().next_back().map_or(0, |last| last.0 + 1));
-        let node = Arc::new(Node { id: id.node, name: self.free_name(name).into() });
+        let node = Arc::new(Node { id: id.node, name: self.free_name(name).into(), labels: BTreeMap::new() });
         let backend = Arc::new(Backend {
             id,
             row,
@@ -62,6 +62,18 @@ impl Fleet {
         self.members.insert(row, Member { backend, slots, lives: BTreeMap::new() });
         self.topology = self.topology.next();
         id
+    }
+
+    /// Says what the operator calls a node's properties. Nobody unknown can be labelled.
+    pub fn label(&mut self, backend: BackendId, labels: BTreeMap<String, String>) {
+        let Some(member) = self.members.values_mut().find(|member| member.backend.id == backend) else {
+            return;
+        };
+        if member.backend.node.labels != labels {
+            let backend = Arc::make_mut(&mut member.backend);
+            backend.node = Arc::new(Node { labels, ..(*backend.node).clone() });
+            self.topology = self.topology.next();
+        }
     }
 
     /// Takes in what a probe found. An observation of somebody unknown changes nothing.

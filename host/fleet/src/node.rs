@@ -1,5 +1,6 @@
 //! A machine, and where a server on it listens.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub struct Node {
     pub id: NodeId,
     /// What people call it; unique within the fleet.
     pub name: Arc<str>,
+    /// What its operator says of it, for plugins.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// Where a backend listens: plain HTTP, a host and a port, nothing else.

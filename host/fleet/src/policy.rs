@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::column::{Column, Matrix};
+use crate::fallback::{Situation, Step};
 use crate::id::{Generation, PluginId};
 
 /// The words a request carries, for signals that ask for some by name.
@@ -71,6 +72,11 @@ pub trait SignalPolicy: Send + Sync {
 
     /// Asks all signals. Never fails: a plugin's fault is part of the sheet.
     fn score(&self, matrix: &Matrix, words: &Words<'_>) -> Sheet;
+
+    /// What the fallback rules advise after an attempt failed: the first that does not pass, with its name.
+    fn next(&self, _: &Situation<'_>) -> (Option<PluginId>, Step) {
+        (None, Step::Pass)
+    }
 
     /// One short phrase per row and signal, for people. May take its time: never on the path of a request.
     fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)>;

@@ -1,33 +1,39 @@
 //! What authors want to know of a plugin before it goes to a router. Looks; changes nothing, judges nothing.
 
 use herdwick_fleet::PluginId;
-use wasmtime::component::Component;
 
 use crate::builtin;
-use crate::engine;
+use crate::load::Plugin;
 use crate::package::{Package, Source};
+use crate::sandbox::printable;
 use crate::set::PluginSet;
+use crate::wanted;
 
 /// What one live plugin asks of the router.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asks {
     /// Which plugin.
     pub id: PluginId,
-    /// The readings it wants, in its order; optional ones that this router does not have are left out.
-    pub columns: Vec<&'static str>,
+    /// The readings it wants, in its order; `None` for an optional one that this router does not have.
+    pub columns: Vec<Option<&'static str>>,
     /// The words it wants, in its order.
     pub words: Vec<&'static str>,
-    /// Whether it wants to be allowed to refuse candidates.
+    /// Whether it wants to refuse candidates, and has the right to.
     pub may_veto: bool,
 }
 
 impl PluginSet {
+    /// Its plugins, in the set's order, to be asked beside it.
+    pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.members().iter().map(|member| &*member.plugin)
+    }
+
     /// What each of its plugins asks for, in the set's order.
     pub fn asks(&self) -> Vec<Asks> {
-        let described = self.members().iter().map(|member| &member.loaded.described);
+        let described = self.members().iter().map(|member| member.described());
         let asks = described.map(|described| Asks {
             id: described.id.clone(),
-            columns: described.columns.iter().flatten().map(|column| column.name()).collect(),
+            columns: described.columns.iter().map(|column| Some((*column)?.name())).collect(),
             words: described.words.clone(),
             may_veto: described.may_veto,
         });
@@ -40,18 +46,15 @@ pub fn is_built_in(name: &str) -> bool {
     builtin::PACKAGES.iter().any(|package| matches!(package.source, Source::BuiltIn(built) if built == name))
 }
 
-/// The kinds of the contract that a component is built for, whether or not this router runs them: `signal`,
-/// `fallback`, `health`. Empty for what is no component.
-pub fn kinds(package: &Package) -> Vec<&'static str> {
-    let Ok(engine) = engine::engine() else { return Vec::new() };
-    let Ok(component) = Component::new(&engine, &package.bytes) else { return Vec::new() };
-    let exported: Vec<String> =
-        component.component_type().exports(&engine).map(|(name, _)| name.to_owned()).collect();
-    let has = |kind: &&str| {
-        let interface = format!("herdwick:plugin/{kind}@");
-        exported.iter().any(|name| name.starts_with(&interface))
-    };
-    ["signal", "fallback", "health"].into_iter().filter(has).collect()
+/// The name in a package's manifest, under which an operator would speak of it. Known before it is loaded; `None`
+/// where there is no manifest, or none that can be read.
+pub fn declared_name(package: &Package) -> Option<String> {
+    wanted::read(package).ok()?.id
+}
+
+/// A text as the router shows it after a plugin said it: on one line, cut at so many bytes.
+pub fn as_shown(text: &str, bytes: usize) -> String {
+    printable(text, bytes)
 }
 
 #[cfg(test)]
@@ -59,14 +62,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_are_told_apart_by_what_is_exported() {
-        let package =
-            |bytes: &'static [u8]| Package { source: Source::Named("p".to_owned()), bytes: bytes.into() };
-        let check = |bytes: &'static [u8], expected: &[&str]| assert_eq!(kinds(&package(bytes)), expected);
-        check(include_bytes!("../../../plugins/prebuilt/queue-depth.wasm"), &["signal"]);
-        check(include_bytes!("../../../plugins/prebuilt/next-best-node.wasm"), &["fallback"]);
-        check(include_bytes!("../../../plugins/prebuilt/nodes.wasm"), &["health"]);
-        check(b"#!/bin/sh", &[]);
+    fn a_name_is_known_before_anything_runs() {
+        let package = |bytes: &'static [u8]| Package {
+            source: Source::Named("p".to_owned()),
+            bytes: bytes.into(),
+            sidecar: None,
+        };
+        let built = package(include_bytes!("../../../plugins/prebuilt/queue-depth.wasm"));
+        assert_eq!(declared_name(&built).as_deref(), Some("queue-depth"));
+        assert_eq!(declared_name(&package(b"#!/bin/sh")), None);
     }
 
     #[test]

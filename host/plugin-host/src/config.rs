@@ -48,6 +48,14 @@ impl Default for PluginConfig {
     }
 }
 
+impl PluginConfig {
+    /// Whether a plugin that was loaded with this can stay as it is: weight, mode and being on or off do not
+    /// reach into it.
+    pub(crate) fn is_loaded_like(&self, other: &Self) -> bool {
+        self.settings == other.settings && self.grants == other.grants && self.on_fault == other.on_fault
+    }
+}
+
 /// Whether a signal's answers count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {

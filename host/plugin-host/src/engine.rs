@@ -34,6 +34,17 @@ struct Shared {
 
 /// The engine that all plugins share.
 pub(crate) fn engine() -> Result<Engine, wasmtime::Error> {
+    Engine::new(&config())
+}
+
+/// One that compiles to the same code, with one thread.
+pub(crate) fn engine_of_one_thread() -> Result<Engine, wasmtime::Error> {
+    let mut config = config();
+    config.parallel_compilation(false);
+    Engine::new(&config)
+}
+
+fn config() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
@@ -45,7 +56,7 @@ pub(crate) fn engine() -> Result<Engine, wasmtime::Error> {
         .wasm_memory64(false)
         .max_wasm_stack(limits::STACK_BYTES)
         .wasm_backtrace_max_frames(NonZeroUsize::new(20));
-    Engine::new(&config)
+    config
 }
 
 impl Ticker {

@@ -32,6 +32,16 @@ pub enum Fault {
         /// Numbers answered.
         got: usize,
     },
+    /// More items than such an answer may have.
+    #[error("it answered {got} {what}, at most {most} are possible")]
+    Many {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        got: usize,
+        /// The limit.
+        most: usize,
+    },
     /// Minus infinity, which nothing costs.
     #[error("it answered minus infinity")]
     MinusInfinity,

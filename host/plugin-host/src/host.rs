@@ -5,17 +5,14 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{Generation, LivePolicy, SignalPolicy};
-use wasmtime::Engine;
-use wasmtime::component::Linker;
 
 use crate::builtin;
-use crate::engine::{self, Ticker};
+use crate::config::PluginsConfig;
 use crate::fault::LoadErrors;
-use crate::load;
+use crate::load::Loader;
 use crate::member::Member;
 use crate::package::Package;
 use crate::reconcile::{Memory, Plan, Planned, Wanted};
-use crate::sandbox::Sandbox;
 use crate::set::PluginSet;
 use crate::status::{PluginStatus, Report, State};
 
@@ -35,9 +32,7 @@ pub enum HostError {
 
 /// Everything that runs plugins.
 pub struct PluginHost {
-    engine: Engine,
-    linker: Linker<Sandbox>,
-    ticker: Arc<Ticker>,
+    loader: Loader,
     built_in: Vec<Package>,
     set: ArcSwap<PluginSet>,
     /// Taken by whoever changes or asks for the state of plugins, never on the path of a request.
@@ -70,13 +65,11 @@ impl PluginHost {
     }
 
     fn start_with(built_in: Vec<Package>, wanted: &Wanted) -> Result<Self, HostError> {
-        let engine = engine::engine().map_err(HostError::Engine)?;
-        let linker = load::linker(&engine).map_err(HostError::Engine)?;
-        let ticker = Arc::new(Ticker::start(&engine).map_err(HostError::Clock)?);
-        let empty = PluginSet::build(Generation(0), &engine, &ticker, Vec::new());
+        let loader = Loader::new(wanted.cache.clone())?;
+        let empty = PluginSet::build(Generation(0), &loader.engine, &loader.ticker, Vec::new());
         let empty = empty.map_err(|(_, error)| LoadErrors(vec![error]))?;
         let set = ArcSwap::from_pointee(empty);
-        let host = Self { engine, linker, ticker, built_in, set, state: Mutex::default() };
+        let host = Self { loader, built_in, set, state: Mutex::default() };
         let problems = host.reconcile("start", wanted);
         let named = |error: &crate::LoadError| match &error.plugin {
             crate::Source::File(path) => wanted.files.contains(path),
@@ -104,6 +97,15 @@ impl PluginHost {
         })
     }
 
+    /// Leaves everything as it is, since what is wanted cannot be read; the problem is shown with the plugins.
+    pub fn stay(&self, cause: &'static str, problem: String) -> Report {
+        let generation = self.current().generation();
+        let report =
+            Report { cause, took: Duration::ZERO, generation, swapped: false, problems: vec![problem] };
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).last = Some(report.clone());
+        report
+    }
+
     /// How the last change went.
     pub fn report(&self) -> Option<Report> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last.clone()
@@ -118,7 +120,7 @@ impl PluginHost {
     fn reconcile(&self, cause: &'static str, wanted: &Wanted) -> Vec<crate::LoadError> {
         let began = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let load = |package: &Package| load::load(&self.engine, &self.ticker, &self.linker, package);
+        let load = |package: &Package, config: &PluginsConfig| self.loader.load(package, config);
         let mut plan = state.memory.plan(&self.built_in, wanted, began, &load);
         let live = self.current();
         let swapped = self.swap(&live, &mut plan);
@@ -151,7 +153,12 @@ impl PluginHost {
             if same && live.generation() > Generation(0) {
                 return false;
             }
-            match PluginSet::build(live.generation().next(), &self.engine, &self.ticker, members) {
+            match PluginSet::build(
+                live.generation().next(),
+                &self.loader.engine,
+                &self.loader.ticker,
+                members,
+            ) {
                 Ok(set) => {
                     self.set.store(Arc::new(set));
                     return true;
@@ -177,13 +184,14 @@ impl PluginHost {
 
 fn status(planned: &Planned) -> PluginStatus {
     let Planned { member, state, .. } = planned;
-    let described = &member.loaded.described;
+    let described = member.described();
     PluginStatus {
         id: described.id.clone(),
         version: described.version.clone(),
         summary: described.summary.clone(),
-        source: member.source().clone(),
-        digest: member.loaded.digest,
+        source: member.plugin.source().clone(),
+        kind: member.plugin.kind(),
+        digest: member.plugin.digest(),
         weight: member.config.weight,
         mode: member.config.mode,
         state: state.clone(),

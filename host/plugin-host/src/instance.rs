@@ -6,39 +6,38 @@ use std::sync::Arc;
 
 use wasmtime::{Engine, Store, Trap};
 
-use crate::bindings::{SignalPlugin, SignalPluginPre, exports};
+use crate::bindings::SignalPlugin;
 use crate::engine::Ticker;
 use crate::fault::Fault;
 use crate::limits::{self, Budget};
-use crate::sandbox::{Sandbox, printable};
+use crate::sandbox::{Moment, Room, Sandbox, printable};
+use crate::world::{Manifest, Setting, World};
 
-pub(crate) use exports::herdwick::plugin::lifecycle::{Manifest, Setting};
-
-pub(crate) use crate::bindings::herdwick::plugin::types::Value;
-
-/// A plugin that can be called.
-pub(crate) struct Instance {
+/// A plugin that can be called; which calls it has besides those of every plugin depends on its world.
+pub(crate) struct Instance<W = SignalPlugin> {
     store: Store<Sandbox>,
-    plugin: SignalPlugin,
+    plugin: W,
     ticker: Arc<Ticker>,
 }
 
-impl Instance {
+impl<W: World> Instance<W> {
     /// Instantiates, without calling anything of the plugin's but its start function.
     pub(crate) fn new(
         engine: &Engine,
         ticker: &Arc<Ticker>,
-        pre: &SignalPluginPre<Sandbox>,
+        pre: &W::Pre,
+        room: Room,
     ) -> Result<Self, Fault> {
-        let mut store = Store::new(engine, Sandbox::new());
+        let mut store = Store::new(engine, Sandbox::new(room));
         store.limiter(|sandbox| &mut sandbox.limits);
-        begin(&mut store, ticker, limits::CONFIGURE);
-        let plugin = pre.instantiate(&mut store).map_err(|error| classify(&error, limits::CONFIGURE))?;
+        let budget = cold(room.large);
+        begin(&mut store, ticker, budget);
+        let plugin = W::instantiate(pre, &mut store).map_err(|error| classify(&error, budget))?;
         Ok(Self { store, plugin, ticker: Arc::clone(ticker) })
     }
 
     pub(crate) fn describe(&mut self) -> Result<Manifest, Fault> {
-        self.call(limits::DESCRIBE, |plugin, store| plugin.herdwick_plugin_lifecycle().call_describe(store))
+        self.call(limits::DESCRIBE, W::describe)
     }
 
     /// Whose log lines these are from now on.
@@ -46,16 +45,31 @@ impl Instance {
         self.store.data_mut().plugin = Some(plugin);
     }
 
+    /// When the coming calls happen, for plugins that look at a clock.
+    pub(crate) fn at(&mut self, moment: Moment) {
+        self.store.data_mut().moment = moment;
+    }
+
     /// Gives it its settings; its problems with them come back as texts.
     pub(crate) fn configure(&mut self, settings: &[Setting]) -> Result<Result<(), Vec<String>>, Fault> {
-        let answer = self.call(limits::CONFIGURE, |plugin, store| {
-            plugin.herdwick_plugin_lifecycle().call_configure(store, settings)
-        })?;
+        let budget = cold(self.store.data().large);
+        let answer = self.call(budget, |plugin, store| plugin.configure(store, settings))?;
         Ok(answer.map_err(|problems| {
             problems.iter().map(|problem| printable(problem, limits::ERROR_BYTES)).collect()
         }))
     }
 
+    pub(crate) fn call<T>(
+        &mut self,
+        budget: Budget,
+        call: impl FnOnce(&W, &mut Store<Sandbox>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        begin(&mut self.store, &self.ticker, budget);
+        call(&self.plugin, &mut self.store).map_err(|error| classify(&error, budget))
+    }
+}
+
+impl Instance {
     /// One number per row. `words` are `None` for a plugin that asks for none.
     pub(crate) fn cost(&mut self, words: Option<&[String]>, rows: &[f64]) -> Result<Vec<f64>, Fault> {
         let answer = self.call(limits::COST, |plugin, store| {
@@ -67,7 +81,9 @@ impl Instance {
         })?;
         answer.map_err(|text| Fault::Refused(printable(&text, limits::ERROR_BYTES)))
     }
+}
 
+impl Instance {
     /// One phrase per row.
     pub(crate) fn explain(&mut self, words: &[String], rows: &[f64]) -> Result<Vec<String>, Fault> {
         let phrases = self.call(limits::EXPLAIN, |plugin, store| {
@@ -75,15 +91,11 @@ impl Instance {
         })?;
         Ok(phrases.iter().map(|phrase| printable(phrase, limits::PHRASE_BYTES)).collect())
     }
+}
 
-    fn call<T>(
-        &mut self,
-        budget: Budget,
-        call: impl FnOnce(&SignalPlugin, &mut Store<Sandbox>) -> wasmtime::Result<T>,
-    ) -> Result<T, Fault> {
-        begin(&mut self.store, &self.ticker, budget);
-        call(&self.plugin, &mut self.store).map_err(|error| classify(&error, budget))
-    }
+/// The budget of calls that are made once per instance.
+fn cold(large: bool) -> Budget {
+    if large { limits::CONFIGURE_LARGE } else { limits::CONFIGURE }
 }
 
 /// Sets what the coming call may take: a few stores, nothing measurable.

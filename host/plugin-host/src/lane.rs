@@ -9,13 +9,12 @@ use wasmtime::Engine;
 
 use crate::engine::Ticker;
 use crate::fault::Fault;
-use crate::instance::Instance;
 use crate::limits;
-use crate::member::Member;
+use crate::member::{Guest, Member};
 
 /// One instance of each plugin, in the set's order; `None` where one died.
 pub(crate) struct Lane {
-    pub(crate) instances: Vec<Option<Instance>>,
+    pub(crate) guests: Vec<Option<Guest>>,
     /// Reused for each plugin's rows.
     pub(crate) rows: Vec<f64>,
 }
@@ -35,14 +34,10 @@ impl Lanes {
         members: &[Member],
     ) -> Result<Self, (usize, Fault)> {
         let lane = || {
-            let instances = members.iter().enumerate().map(|(index, member)| {
-                member
-                    .loaded
-                    .instance(engine, ticker, &member.config.settings)
-                    .map(Some)
-                    .map_err(|fault| (index, fault))
+            let guests = members.iter().enumerate().map(|(index, member)| {
+                member.guest(engine, ticker).map(Some).map_err(|fault| (index, fault))
             });
-            Ok(Lane { instances: instances.collect::<Result<_, _>>()?, rows: Vec::new() })
+            Ok(Lane { guests: guests.collect::<Result<_, _>>()?, rows: Vec::new() })
         };
         let lanes = (0..limits::LANES).map(|_| lane()).collect::<Result<_, _>>()?;
         Ok(Self { free: Mutex::new(lanes), broken: AtomicBool::new(false) })
@@ -74,11 +69,11 @@ impl Lanes {
         }
         for _ in 0..limits::LANES {
             let Some(mut lane) = self.take_broken() else { return };
-            for (instance, member) in lane.instances.iter_mut().zip(members) {
+            for (guest, member) in lane.guests.iter_mut().zip(members) {
                 // One that is out for misbehaviour is not asked; it comes back with the next set.
-                if instance.is_none() && !member.stats.is_out() {
-                    match member.loaded.instance(engine, ticker, &member.config.settings) {
-                        Ok(new) => *instance = Some(new),
+                if guest.is_none() && !member.stats.is_out() {
+                    match member.guest(engine, ticker) {
+                        Ok(new) => *guest = Some(new),
                         Err(fault) => member.stats.strike(&fault, Instant::now()),
                     }
                 }
@@ -96,6 +91,6 @@ impl Lanes {
 
 impl Lane {
     fn is_broken(&self) -> bool {
-        self.instances.iter().any(Option::is_none)
+        self.guests.iter().any(Option::is_none)
     }
 }

@@ -2,9 +2,9 @@
 
 use herdwick_fleet::{Column, PluginId, Words};
 
-use crate::instance::Manifest;
 use crate::limits;
 use crate::sandbox::printable;
+use crate::world::Manifest;
 
 /// A manifest that was checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +20,7 @@ pub(crate) struct Described {
     pub(crate) may_veto: bool,
 }
 
-/// Checks what a plugin says of itself.
+/// Checks what a plugin says of itself. What it may do is not its to say: `may_veto` is only what it asks for.
 pub(crate) fn check(manifest: &Manifest) -> Result<Described, Vec<String>> {
     let mut problems = Vec::new();
     if !is_name(&manifest.name) {
@@ -84,7 +84,7 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `; did you mean "x"?` when something known is near.
-fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(crate) fn nearest<'a>(wanted: &str, known: impl Iterator<Item = &'a str>) -> String {
     let distance = |name: &&str| herdwick_fleet::nearest::distance(wanted, name);
     match known.min_by_key(distance) {
         Some(name) if distance(&name) <= wanted.len() / 2 => format!("; did you mean {name:?}?"),

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use herdwick_fleet::PluginId;
 
-use crate::config::PluginsConfig;
+use crate::config::{PluginConfig, PluginsConfig};
 use crate::fault::LoadError;
-use crate::load::Loaded;
+use crate::load::Plugin;
 use crate::member::Member;
 use crate::package::{Digest, Package, Source};
 use crate::stats::Stats;
@@ -32,19 +32,21 @@ pub struct Wanted {
     pub files: Vec<PathBuf>,
     /// The plugin folder.
     pub folder: Option<PathBuf>,
+    /// Where compiled plugins are kept; read once, at the start.
+    pub cache: Option<PathBuf>,
 }
 
 /// What is remembered from one look to the next.
 #[derive(Default)]
 pub(crate) struct Memory {
     /// Every version that is or may be needed, by digest and where it came from.
-    loaded: HashMap<(Digest, Source), Arc<Loaded>>,
+    loaded: HashMap<(Digest, Source), (PluginConfig, Arc<Plugin>)>,
     /// Versions that were refused, so that a slow look does not compile them again and again.
-    refused: HashMap<(Digest, Source), Vec<String>>,
+    refused: HashMap<(Digest, Source), (PluginsConfig, Vec<String>)>,
     /// The version that last came from a file.
-    from: HashMap<Source, Arc<Loaded>>,
+    from: HashMap<Source, Arc<Plugin>>,
     /// Versions that were live, newest last.
-    history: HashMap<PluginId, Vec<Arc<Loaded>>>,
+    history: HashMap<PluginId, Vec<Arc<Plugin>>>,
     stats: HashMap<(PluginId, Digest), Arc<Stats>>,
     quarantine: HashMap<Digest, Quarantine>,
 }
@@ -70,7 +72,7 @@ pub(crate) struct Plan {
 }
 
 /// Loads one package: the expensive step, given by the host.
-pub(crate) type Load<'a> = &'a dyn Fn(&Package) -> Result<Loaded, Vec<LoadError>>;
+pub(crate) type Load<'a> = &'a dyn Fn(&Package, &PluginsConfig) -> Result<Plugin, Vec<LoadError>>;
 
 impl Memory {
     /// Plans the next set.
@@ -82,7 +84,7 @@ impl Memory {
         load: Load<'_>,
     ) -> Plan {
         let mut plan = Plan::default();
-        let mut found: BTreeMap<usize, (Arc<Loaded>, Option<String>)> = BTreeMap::new();
+        let mut found: BTreeMap<usize, (Arc<Plugin>, Option<String>)> = BTreeMap::new();
         let mut packages: Vec<Package> = built_in.to_vec();
         for path in wanted.files.iter().cloned().chain(folder(wanted.folder.as_deref(), &mut plan.problems)) {
             match Package::read(&path) {
@@ -91,7 +93,7 @@ impl Memory {
             }
         }
         for (place, package) in packages.iter().enumerate() {
-            match self.load(package, load) {
+            match self.load(package, &wanted.config, load) {
                 Ok(loaded) => {
                     found.insert(place, (loaded, None));
                 }
@@ -113,36 +115,47 @@ impl Memory {
     /// The version was live: it is one to go back to.
     pub(crate) fn went_live(&mut self, members: &[Member]) {
         for member in members {
-            self.from.insert(member.source().clone(), Arc::clone(&member.loaded));
+            self.from.insert(member.plugin.source().clone(), Arc::clone(&member.plugin));
             let history = self.history.entry(member.id().clone()).or_default();
-            history.retain(|version| version.digest != member.loaded.digest);
-            history.push(Arc::clone(&member.loaded));
+            history.retain(|version| version.digest() != member.plugin.digest());
+            history.push(Arc::clone(&member.plugin));
             let surplus = history.len().saturating_sub(HISTORY);
             history.drain(..surplus);
         }
-        let known: Vec<Digest> = self.history.values().flatten().map(|version| version.digest).collect();
+        let known: Vec<Digest> = self.history.values().flatten().map(|version| version.digest()).collect();
         self.loaded.retain(|(digest, _), _| known.contains(digest));
     }
 
-    fn load(&mut self, package: &Package, load: Load<'_>) -> Result<Arc<Loaded>, Vec<String>> {
+    /// The version in this package with what the operator says about it: the one at hand if nothing changed.
+    fn load(
+        &mut self,
+        package: &Package,
+        config: &PluginsConfig,
+        load: Load<'_>,
+    ) -> Result<Arc<Plugin>, Vec<String>> {
         let key = (package.digest(), package.source.clone());
-        if let Some(loaded) = self.loaded.get(&key) {
-            return Ok(Arc::clone(loaded));
+        let said = |plugin: &Plugin| config.plugins.get(plugin.id().as_str()).cloned().unwrap_or_default();
+        if let Some((was, plugin)) = self.loaded.get(&key)
+            && was.is_loaded_like(&said(plugin))
+        {
+            return Ok(Arc::clone(plugin));
         }
-        if let Some(refused) = self.refused.get(&key) {
-            return Err(refused.clone());
+        if let Some((was, problems)) = self.refused.get(&key)
+            && was == config
+        {
+            return Err(problems.clone());
         }
-        match load(package) {
-            Ok(loaded) => {
-                let loaded = Arc::new(loaded);
-                self.loaded.insert(key, Arc::clone(&loaded));
-                Ok(loaded)
+        match load(package, config) {
+            Ok(plugin) => {
+                let plugin = Arc::new(plugin);
+                self.loaded.insert(key, (said(&plugin), Arc::clone(&plugin)));
+                Ok(plugin)
             }
             Err(errors) => {
                 let problems: Vec<String> = errors.into_iter().map(|error| error.problem).collect();
                 // Only the newest refusal of a file can be asked for again.
                 self.refused.retain(|(_, source), _| *source != key.1);
-                self.refused.insert(key, problems.clone());
+                self.refused.insert(key, (config.clone(), problems.clone()));
                 Err(problems)
             }
         }
@@ -151,29 +164,29 @@ impl Memory {
     /// One version per name: a file before the built-in, never two files; then what the operator says.
     fn settle(
         &mut self,
-        found: Vec<(Arc<Loaded>, Option<String>)>,
+        found: Vec<(Arc<Plugin>, Option<String>)>,
         wanted: &Wanted,
         now: Instant,
         plan: &mut Plan,
     ) {
-        let mut by_id: Vec<(Arc<Loaded>, Option<String>)> = Vec::new();
-        let mut built_in: HashMap<PluginId, Arc<Loaded>> = HashMap::new();
+        let mut by_id: Vec<(Arc<Plugin>, Option<String>)> = Vec::new();
+        let mut built_in: HashMap<PluginId, Arc<Plugin>> = HashMap::new();
         let mut twice: Vec<PluginId> = Vec::new();
         for (loaded, broken) in found {
-            let id = loaded.described.id.clone();
-            match by_id.iter_mut().find(|(have, _)| have.described.id == id) {
+            let id = loaded.id().clone();
+            match by_id.iter_mut().find(|(have, _)| *have.id() == id) {
                 None => by_id.push((loaded, broken)),
-                Some(have) if matches!(have.0.source, Source::BuiltIn(_)) => {
+                Some(have) if matches!(have.0.source(), Source::BuiltIn(_)) => {
                     built_in.insert(id, Arc::clone(&have.0));
                     *have = (loaded, broken);
                 }
                 Some(have) => {
                     plan.problems.push(LoadError {
-                        plugin: loaded.source.clone(),
+                        plugin: loaded.source().clone(),
                         problem: format!(
                             "calls itself {:?}, and so does {}; neither is used, remove one of them",
                             id.as_str(),
-                            have.0.source
+                            have.0.source()
                         ),
                     });
                     twice.push(id);
@@ -181,7 +194,7 @@ impl Memory {
             }
         }
         for (loaded, broken) in by_id {
-            let id = loaded.described.id.clone();
+            let id = loaded.id().clone();
             let chosen = if twice.contains(&id) {
                 match built_in.get(&id) {
                     Some(original) => Arc::clone(original),
@@ -205,21 +218,21 @@ impl Memory {
     /// Whether this version takes part, or an earlier one in its place.
     fn judge(
         &mut self,
-        loaded: Arc<Loaded>,
+        loaded: Arc<Plugin>,
         broken: Option<String>,
         wanted: &Wanted,
         now: Instant,
     ) -> Planned {
-        let id = loaded.described.id.clone();
+        let id = loaded.id().clone();
         let config = wanted.config.plugins.get(id.as_str()).cloned().unwrap_or_default();
-        let default = match &loaded.source {
+        let default = match loaded.source() {
             Source::File(path) => wanted.config.auto_enable || wanted.files.contains(path),
             Source::BuiltIn(_) | Source::Named(_) => true,
         };
         let enabled = config.enabled.unwrap_or(default);
-        let member = |loaded: Arc<Loaded>, memory: &mut Self| {
-            let stats = memory.stats.entry((id.clone(), loaded.digest)).or_default();
-            Member { stats: Arc::clone(stats), config: config.clone(), loaded }
+        let member = |plugin: Arc<Plugin>, memory: &mut Self| {
+            let stats = memory.stats.entry((id.clone(), plugin.digest())).or_default();
+            Member { stats: Arc::clone(stats), config: config.clone(), plugin }
         };
         let newest = member(Arc::clone(&loaded), self);
         if !enabled {
@@ -232,8 +245,8 @@ impl Memory {
         let why = newest.stats.last_fault().unwrap_or_default();
         let state = State::Quarantined { why, left };
         let earlier = self.history.get(&id).into_iter().flatten().rev();
-        let mut earlier = earlier.filter(|version| version.digest != loaded.digest);
-        let good = earlier.find(|version| !self.quarantine.contains_key(&version.digest)).cloned();
+        let mut earlier = earlier.filter(|version| version.digest() != loaded.digest());
+        let good = earlier.find(|version| !self.quarantine.contains_key(&version.digest())).cloned();
         match good {
             Some(version) => Planned { member: member(version, self), state, runs: true },
             None => Planned { member: newest, state, runs: false },
@@ -242,7 +255,7 @@ impl Memory {
 
     /// How long the version stays out; `None` = it may be asked.
     fn serve_quarantine(&mut self, member: &Member, now: Instant) -> Option<Duration> {
-        let digest = member.loaded.digest;
+        let digest = member.plugin.digest();
         if !member.stats.is_out() {
             return None;
         }

@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use herdwick_fleet::{Answer, Column, Generation, Matrix, Overruled, PluginId, Sheet, SignalPolicy, Words};
+use herdwick_fleet::{
+    Answer, Column, Generation, Matrix, Overruled, PluginId, Sheet, SignalPolicy, Situation, Step, Words,
+};
 use wasmtime::Engine;
 
 use crate::config::OnFault;
 use crate::engine::Ticker;
 use crate::fault::{Fault, LoadError};
-use crate::instance::Instance;
+use crate::instance_fallback::Asked;
 use crate::lane::{Lane, Lanes};
-use crate::member::Member;
+use crate::load::Plugin;
+use crate::member::{Guest, Member};
 use crate::trial::checked;
 
 /// One generation of signals with their lanes.
@@ -40,11 +43,12 @@ impl PluginSet {
         members: Vec<Member>,
     ) -> Result<Self, (usize, LoadError)> {
         let lanes = Lanes::build(engine, ticker, &members).map_err(|(index, fault)| {
-            let plugin =
-                members.get(index).map_or(crate::Source::BuiltIn(""), |member| member.source().clone());
+            let plugin = members
+                .get(index)
+                .map_or(crate::Source::BuiltIn(""), |member| member.plugin.source().clone());
             (index, LoadError { plugin, problem: fault.to_string() })
         })?;
-        let wanted = members.iter().flat_map(|member| &member.loaded.described.columns);
+        let wanted = members.iter().flat_map(|member| &member.described().columns);
         let wanted: BTreeSet<Column> = wanted.flatten().copied().collect();
         let columns = wanted.into_iter().collect();
         Ok(Self { generation, engine: engine.clone(), ticker: Arc::clone(ticker), columns, members, lanes })
@@ -71,14 +75,13 @@ impl PluginSet {
 
     fn ask(&self, lane: &mut Lane, question: &Question<'_>) -> Sheet {
         let mut sheet = Sheet { generation: self.generation, ..Sheet::default() };
-        let Lane { instances, rows } = lane;
+        let Lane { guests, rows } = lane;
         let mut began = Instant::now();
-        for (member, instance) in self.members.iter().zip(instances) {
-            // Weight 0 switches a signal off; it would add nothing.
-            if member.config.weight == 0.0 || member.stats.is_out() {
+        for (member, guest) in self.members.iter().zip(guests) {
+            if member.is_off() || !matches!(*member.plugin, Plugin::Signal(_)) {
                 continue;
             }
-            let answer = ask_one(member, instance, rows, question);
+            let answer = ask_one(member, guest, rows, question);
             let ended = Instant::now();
             let plugin = member.id().clone();
             match answer {
@@ -127,11 +130,19 @@ impl SignalPolicy for PluginSet {
         sheet
     }
 
+    fn next(&self, situation: &Situation<'_>) -> (Option<PluginId>, Step) {
+        let Some(mut lane) = self.lanes.take() else { return (None, Step::Pass) };
+        let advice = advise(&self.members, &mut lane, situation);
+        self.lanes.put(lane);
+        advice
+    }
+
     fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
         // An instance of its own: explaining must not keep a lane from a request.
         let explained = self.members.iter().filter_map(|member| {
-            let settings = &member.config.settings;
-            let mut instance = member.loaded.instance(&self.engine, &self.ticker, settings).ok()?;
+            let Guest::Signal(mut instance) = member.guest(&self.engine, &self.ticker).ok()? else {
+                return None;
+            };
             let mut rows = Vec::new();
             fill(&mut rows, member, matrix);
             let phrases = instance.explain(&spoken(member, words), &rows).ok()?;
@@ -143,25 +154,56 @@ impl SignalPolicy for PluginSet {
 
 fn ask_one(
     member: &Member,
-    slot: &mut Option<Instance>,
+    slot: &mut Option<Guest>,
     rows: &mut Vec<f64>,
     question: &Question<'_>,
 ) -> Result<Vec<f64>, Fault> {
-    let Some(instance) = slot else { return Err(Fault::Restarting) };
+    let Some(Guest::Signal(instance)) = slot else { return Err(Fault::Restarting) };
     fill(rows, member, question.matrix);
     let spoken = spoken(member, question.words);
     let answer = instance.cost((!spoken.is_empty()).then_some(spoken.as_slice()), rows);
     if answer.as_ref().is_err_and(Fault::kills) {
         *slot = None;
     }
-    checked(answer?, question.matrix.rows(), member.may_veto())
+    checked(answer?, question.matrix.rows(), member.described().may_veto)
+}
+
+/// The first advice that is not to pass.
+fn advise(members: &[Member], lane: &mut Lane, situation: &Situation<'_>) -> (Option<PluginId>, Step) {
+    let Lane { guests, rows } = lane;
+    for (member, slot) in members.iter().zip(guests) {
+        let Some(Guest::Fallback(rule)) = slot else { continue };
+        if member.is_off() {
+            continue;
+        }
+        fill(rows, member, &situation.decision.matrix);
+        let words = Words { model: situation.decision.model.as_str(), endpoint: situation.decision.endpoint };
+        let asked = Asked::new(situation, spoken(member, &words), std::mem::take(rows));
+        let began = Instant::now();
+        match rule.next(&asked) {
+            Ok(step) => {
+                member.stats.count(began.elapsed());
+                match step.into() {
+                    Step::Pass => {}
+                    step => return (Some(member.id().clone()), step),
+                }
+            }
+            Err(fault) => {
+                member.stats.strike(&fault, Instant::now());
+                if fault.kills() {
+                    *slot = None;
+                }
+            }
+        }
+    }
+    (None, Step::Pass)
 }
 
 /// Lays out the rows as this plugin wants them: the slot, then its columns in its order.
 fn fill(rows: &mut Vec<f64>, member: &Member, matrix: &Matrix) {
     let place =
         |column: &Option<Column>| column.and_then(|column| matrix.columns().binary_search(&column).ok());
-    let picks: Vec<Option<usize>> = member.loaded.described.columns.iter().map(place).collect();
+    let picks: Vec<Option<usize>> = member.described().columns.iter().map(place).collect();
     rows.clear();
     for (row, values) in matrix.iter() {
         rows.push(row);
@@ -172,5 +214,5 @@ fn fill(rows: &mut Vec<f64>, member: &Member, matrix: &Matrix) {
 }
 
 fn spoken(member: &Member, words: &Words<'_>) -> Vec<String> {
-    member.loaded.described.words.iter().map(|name| words.get(name).to_owned()).collect()
+    member.described().words.iter().map(|name| words.get(name).to_owned()).collect()
 }

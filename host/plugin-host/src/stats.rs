@@ -12,6 +12,9 @@ use crate::fault::Fault;
 const STRIKES: usize = 3;
 /// … within this time put a plugin in quarantine.
 const WINDOW: Duration = Duration::from_secs(60);
+/// A plugin that ran out of time is to blame only if that happens to more than one call in this many: on a busy
+/// machine the clock also runs while nobody lets the plugin run.
+const LATE_CALLS: u64 = 100;
 /// Steps per doubling of a call's duration: a percentile is right to about a fifth.
 const STEPS: u32 = 4;
 /// 2^32 ns are more than any budget.
@@ -22,6 +25,7 @@ const BUCKETS: usize = 32 * STEPS as usize;
 pub(crate) struct Stats {
     calls: AtomicU64,
     faults: AtomicU64,
+    late: AtomicU64,
     times: [AtomicU64; BUCKETS],
     out: AtomicBool,
     strikes: Mutex<Strikes>,
@@ -38,6 +42,7 @@ impl Default for Stats {
         Self {
             calls: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            late: AtomicU64::new(0),
             times: [const { AtomicU64::new(0) }; BUCKETS],
             out: AtomicBool::new(false),
             strikes: Mutex::default(),
@@ -56,7 +61,7 @@ impl Stats {
 
     /// A call ended badly. The third within a minute puts the version out at once.
     pub(crate) fn strike(&self, fault: &Fault, now: Instant) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         self.faults.fetch_add(1, Ordering::Relaxed);
         // Restarting is the consequence of a fault and not another one.
         if *fault == Fault::Restarting {
@@ -64,6 +69,12 @@ impl Stats {
         }
         let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
         strikes.last = Some(fault.to_string());
+        if matches!(fault, Fault::Deadline { .. }) {
+            let late = self.late.fetch_add(1, Ordering::Relaxed) + 1;
+            if late * LATE_CALLS <= calls {
+                return;
+            }
+        }
         strikes.recent.push_back(now);
         while strikes.recent.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
             strikes.recent.pop_front();
@@ -137,6 +148,19 @@ mod tests {
         fast.readmit();
         assert!(!fast.is_out());
         assert_eq!((fast.faults(), fast.last_fault().as_deref()), (3, Some("it answered minus infinity")));
+    }
+
+    #[test]
+    fn being_late_now_and_then_is_the_machines_fault() {
+        let (rarely, always) = (Stats::default(), Stats::default());
+        for _ in 0..1_000 {
+            rarely.count(Duration::from_micros(1));
+        }
+        for _ in 0..3 {
+            rarely.strike(&Fault::Deadline { ms: 5 }, Instant::now());
+            always.strike(&Fault::Deadline { ms: 5 }, Instant::now());
+        }
+        assert!(!rarely.is_out() && always.is_out());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use herdwick_fleet::{Generation, PluginId};
 use crate::config::Mode;
 use crate::fault::LoadError;
 use crate::package::{Digest, Source};
+use crate::world::Kind;
 
 /// Whether a plugin takes part, and why not.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct PluginStatus {
     pub id: PluginId,
     /// Its version, as it says.
     pub version: String,
+    /// What it is asked.
+    pub kind: Kind,
     /// What it does, as it says.
     pub summary: String,
     /// Where the version that runs came from.

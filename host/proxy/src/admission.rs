@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use herdwick_fleet::candidate::Lack;
 use herdwick_fleet::{
-    Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, RowId, Snapshot, decide,
+    Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide,
 };
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 
 use crate::rescue::Problem;
 use crate::router::Router;
 use crate::ticket::Ticket;
+use crate::tries::Tries;
 
 /// Those that wait.
 #[derive(Default)]
@@ -34,42 +35,31 @@ struct ModelLine {
     places: Semaphore,
 }
 
-/// Finds a slot for the request on a backend that is not in `tried`, waiting for one until `deadline` if need
-/// be. A request that was tried already has stood in line: it neither queues again nor keeps others waiting
+/// Finds a slot for the request on a backend where it did not fail yet, waiting for one if need be. A request that was tried already has stood in line: it neither queues again nor keeps others waiting
 /// while it looks for a node that is new to it.
-pub(crate) async fn admit(
-    router: &Router,
-    profile: &Profile,
-    written: &str,
-    (tried, deadline): (&[RowId], Instant),
-) -> Result<Ticket, Problem> {
-    if !tried.is_empty() {
-        return look(router, profile, written, (tried, deadline)).await;
+pub(crate) async fn admit(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
+    if !tries.is_first() {
+        return look(router, profile, tries).await;
     }
     let line = router.line.of(&profile.model, router.limits.waiting);
     let Ok(_place) = line.places.try_acquire() else {
-        return Err(Problem::QueueFull { name: written.to_owned(), waiting: router.limits.waiting });
+        return Err(Problem::QueueFull { name: tries.written.clone(), waiting: router.limits.waiting });
     };
     // The semaphores are never closed, so the only error is the deadline.
-    let turn = timeout_at(deadline, line.turn.acquire()).await;
-    let _turn = turn.map_err(|_| timed_out(router, written))?;
-    look(router, profile, written, (tried, deadline)).await
+    let turn = timeout_at(tries.deadline, line.turn.acquire()).await;
+    let _turn = turn.map_err(|_| timed_out(router, tries))?;
+    look(router, profile, tries).await
 }
 
 /// Decides, and decides again whenever something changed, until there is a slot.
-async fn look(
-    router: &Router,
-    profile: &Profile,
-    written: &str,
-    (tried, deadline): (&[RowId], Instant),
-) -> Result<Ticket, Problem> {
+async fn look(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
     let mut published = router.published();
     loop {
         let mut freed = pin!(router.line.freed.notified());
         // From here on a freed slot is noticed, also one that frees before the first await.
         freed.as_mut().enable();
         published.mark_unchanged();
-        if let Some(ticket) = try_now(router, profile, written, tried)? {
+        if let Some(ticket) = try_now(router, profile, tries)? {
             return Ok(ticket);
         }
         let change = async {
@@ -79,27 +69,22 @@ async fn look(
                 Ok(()) = published.changed() => {}
             }
         };
-        timeout_at(deadline, change).await.map_err(|_| timed_out(router, written))?;
+        timeout_at(tries.deadline, change).await.map_err(|_| timed_out(router, tries))?;
     }
 }
 
-fn timed_out(router: &Router, written: &str) -> Problem {
-    Problem::QueueTimeout { name: written.to_owned(), seconds: router.limits.wait.as_secs() }
+fn timed_out(router: &Router, tries: &Tries) -> Problem {
+    Problem::QueueTimeout { name: tries.written.clone(), seconds: router.limits.wait.as_secs() }
 }
 
 /// Decides once. `None` = everybody who could is full.
-fn try_now(
-    router: &Router,
-    profile: &Profile,
-    written: &str,
-    tried: &[RowId],
-) -> Result<Option<Ticket>, Problem> {
+fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Option<Ticket>, Problem> {
     let snapshot = router.snapshot();
-    let field = Field::survey(profile, &snapshot, tried);
+    let field = Field::survey(profile, &snapshot, &tries.rows());
     if field.candidates.is_empty() {
         return match field.lack() {
             Lack::Busy => Ok(None),
-            _ => Err(lacking(&field, &snapshot, profile, written)),
+            _ => Err(lacking(&field, &snapshot, profile, &tries.written)),
         };
     }
     let policy = router.policy().pin();
@@ -107,9 +92,12 @@ fn try_now(
     let decision = Arc::new(decision);
     router.ring().push(Arc::clone(&decision));
     if candidates.is_empty() {
-        return refused(&decision, written).map_or(Ok(None), Err);
+        return refused(&decision, &tries.written).map_or(Ok(None), Err);
     }
-    Ok(Ticket::take(&decision, candidates.first(), router.now(), &router.line.freed))
+    // A rule's advice outranks the order of costs, as long as whom it names can serve.
+    let advised = tries.advised_row();
+    let advised = candidates.iter().find(|candidate| Some(candidate.backend.row) == advised);
+    Ok(Ticket::take(&decision, advised.or(candidates.first()), router.now(), &router.line.freed))
 }
 
 /// What to tell somebody whom the plugins left no candidate; `None` when one of the busy ones may still come.

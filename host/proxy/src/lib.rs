@@ -20,6 +20,7 @@ mod router;
 mod routes;
 pub mod server;
 mod ticket;
+mod tries;
 mod upstream;
 
 pub use aside::Aside;

@@ -1,8 +1,9 @@
 //! The story of a request, on one screen. Start reading here.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use herdwick_fleet::{Profile, RequestId, RowId};
+use herdwick_fleet::{Profile, RequestId};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Endpoint, Route};
 use crate::ticket::Ticket;
+use crate::tries::Tries;
 use crate::{admission, aggregate, aside, body, dialect};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
@@ -42,7 +44,7 @@ async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Res
 }
 
 /// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before
-/// its answer began is left out and the next best is asked.
+/// its answer began is left out, and the fallback rules say what next.
 async fn infer(
     router: &Router,
     id: RequestId,
@@ -63,21 +65,15 @@ async fn infer(
         attempts: 0,
     };
     let call = Call { id, endpoint, headers: head.headers, body };
-    let deadline = Instant::now() + limits.wait;
-    let mut tried: Vec<RowId> = Vec::new();
-    let mut failures: Vec<String> = Vec::new();
-    let exhausted = |failures: &[String]| Problem::NodesFailed {
-        name: asked.written.clone(),
-        attempts: failures.join(", "),
-    };
+    let mut tries = Tries::new(limits, asked.written);
     loop {
-        let admitted = admission::admit(router, &profile, &asked.written, (&tried, deadline)).await;
-        let mut ticket = match admitted {
+        let mut ticket = match admission::admit(router, &profile, &tries).await {
             Ok(ticket) => ticket,
             // Only the tries of this request know how each of them ended.
-            Err(Problem::NodesFailed { .. }) => return Err(exhausted(&failures)),
+            Err(Problem::NodesFailed { .. }) => return Err(tries.exhausted()),
             Err(problem) => return Err(problem),
         };
+        let began = Instant::now();
         match attempt::send(router, &ticket, &call).await {
             Ok((answer, link)) => {
                 if answer.status().is_success() {
@@ -91,13 +87,13 @@ async fn infer(
                 return Ok(response);
             }
             Err(failure) => {
-                failures.push(format!("{}: {failure}", ticket.backend.node.name));
-                tried.push(ticket.backend.row);
                 profile.attempts += 1;
+                tries.failed(&ticket, &failure, began.elapsed());
+                // The slot is free before anybody thinks about what to do next.
+                let decision = Arc::clone(&ticket.decision);
+                drop(ticket);
+                tries.advised(&decision, &*router.policy().pin()).await?;
             }
-        }
-        if tried.len() > limits.retries {
-            return Err(exhausted(&failures));
         }
     }
 }

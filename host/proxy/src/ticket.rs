@@ -29,7 +29,8 @@ impl Ticket {
         let Candidate { backend, holding } = best?;
         let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
-        let residency = decision.ranked.first().and_then(|best| best.residency);
+        let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
+        let residency = ranked.and_then(|ranked| ranked.residency);
         let loads = matches!(residency, Some(Residency::OnDisk | Residency::Warm | Residency::Loading));
         let load = loads.then(|| live.join_load(now));
         Some(Self {

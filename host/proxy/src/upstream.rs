@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use herdwick_fleet::{BackendId, Origin};
@@ -16,6 +16,16 @@ use tokio::time::timeout;
 
 /// Idle connections kept per backend. More requests than this at once open connections that end with them.
 const IDLE: usize = 64;
+
+/// A connection that was idle longer is not used again: its machine may have slept meanwhile, and what is sent
+/// into a half-open connection is answered by nobody.
+const IDLE_FOR: Duration = Duration::from_secs(30);
+/// Silence on a connection after which its machine is asked whether it still lives, how often, how many times.
+/// A machine that lost power in the silence before an answer sends nothing that could tell.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(5), Duration::from_secs(5), 2);
+/// Sent bytes that are not acknowledged for so long end the connection.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
 /// Why a backend could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +42,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// As fallback rules are told.
+    pub(crate) fn class(&self) -> herdwick_fleet::Failure {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout(_) => herdwick_fleet::Failure::Connect,
+            Self::Send(_) => herdwick_fleet::Failure::Cut,
+        }
+    }
+
     /// Whether nobody listens there, as opposed to one connection having gone wrong.
     pub(crate) fn is_refusal(&self) -> bool {
         use std::io::ErrorKind;
@@ -56,7 +74,7 @@ pub(crate) struct Pools {
 /// The idle connections of one backend.
 #[derive(Default)]
 struct Pool {
-    idle: Mutex<Vec<SendRequest<Full<Bytes>>>>,
+    idle: Mutex<Vec<(SendRequest<Full<Bytes>>, Instant)>>,
 }
 
 /// A connection in use. Dropping it closes it, which is how a backend learns that its client left.
@@ -106,12 +124,17 @@ impl Pools {
 impl Pool {
     fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let sender = idle.pop()?;
+        while let Some((sender, since)) = idle.pop() {
+            if since.elapsed() > IDLE_FOR {
+                // Those below are older still.
+                idle.clear();
+                return None;
+            }
             if !sender.is_closed() {
                 return Some(sender);
             }
         }
+        None
     }
 }
 
@@ -120,7 +143,7 @@ impl Link {
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE && !self.sender.is_closed() {
-            idle.push(self.sender);
+            idle.push((self.sender, Instant::now()));
         }
     }
 }
@@ -133,8 +156,20 @@ async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Full<By
         .map_err(Failure::Connect)?;
     // A request is one write; waiting for more would only delay it.
     stream.set_nodelay(true).map_err(Failure::Connect)?;
+    watch_over(&stream).map_err(Failure::Connect)?;
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Send)?;
     // Once per connection, not per request. Its end shows in the sender; there is nothing to do with its error.
     tokio::spawn(async move { connection.await.ok() });
     Ok(sender)
+}
+
+/// Lets the system notice a machine that is gone.
+fn watch_over(stream: &TcpStream) -> std::io::Result<()> {
+    let (idle, interval, retries) = KEEPALIVE;
+    let socket = socket2::SockRef::from(stream);
+    let keepalive = socket2::TcpKeepalive::new().with_time(idle).with_interval(interval);
+    socket.set_tcp_keepalive(&keepalive.with_retries(retries))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    Ok(())
 }

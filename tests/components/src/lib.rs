@@ -7,8 +7,13 @@ use anyhow::Context as _;
 use wit_component::{ComponentEncoder, StringEncoding};
 use wit_parser::Resolve;
 
+mod other;
+
+pub use other::{Other, fallback, health};
+
 const TEMPLATE: &str = include_str!("signal.wat");
 const CONTRACT: &str = include_str!("../../../wit/plugin.wit");
+const WASI: &str = include_str!("wasi.wit");
 /// Where the constant data begin: above the null pointer.
 const DATA_AT: usize = 16;
 
@@ -27,6 +32,10 @@ pub struct Signal<'a> {
     pub one: &'a str,
     /// Body of `cost` from `$rows` and `$len` to the address of a result; `None` = [`Signal::one`] for each row.
     pub cost: Option<&'a str>,
+    /// Body of `configure` from `$settings` and `$count` to the address of a result.
+    pub configure: &'a str,
+    /// Imports of the core module: what a toolchain would put there.
+    pub imports: &'a str,
     /// Pages of 64 KiB that its memory begins with.
     pub pages: u32,
 }
@@ -40,6 +49,8 @@ impl Default for Signal<'_> {
             may_veto: false,
             one: "(f64.const 0)",
             cost: None,
+            configure: "(call $ok (i32.const 0) (i32.const 0))",
+            imports: "",
             pages: 4,
         }
     }
@@ -51,36 +62,48 @@ impl Signal<'_> {
     /// # Errors
     /// The text is no WebAssembly or does not fit the contract.
     pub fn component(&self) -> anyhow::Result<Vec<u8>> {
-        let mut module = wat::parse_str(self.text()).context("the guest's text is no WebAssembly")?;
-        let mut resolve = Resolve::default();
-        let package = resolve.push_str("plugin.wit", CONTRACT).context("wit/plugin.wit does not parse")?;
-        let world = resolve.select_world(&[package], Some("signal-plugin"))?;
-        wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
-        ComponentEncoder::default()
-            .validate(true)
-            .module(&module)
-            .and_then(|mut encoder| encoder.encode())
-            .context("the guest does not fit the contract")
+        encode(&self.module()?)
+    }
+
+    /// The core module with its type inside, as a compiler leaves it.
+    ///
+    /// # Errors
+    /// The text is no WebAssembly.
+    pub fn module(&self) -> anyhow::Result<Vec<u8>> {
+        typed(&self.text(), "signal-plugin")
+    }
+
+    /// The component of a signal that may import WASI 0.2, as far as `wasi.wit` has it.
+    ///
+    /// # Errors
+    /// The text is no WebAssembly or does not fit.
+    pub fn wasi_component(&self) -> anyhow::Result<Vec<u8>> {
+        encode(&typed(&self.text(), "wasi-signal")?)
+    }
+
+    /// The core module without its type, as a linker leaves it when nobody tells it what it links.
+    ///
+    /// # Errors
+    /// The text is no WebAssembly.
+    pub fn bare_module(&self) -> anyhow::Result<Vec<u8>> {
+        wat::parse_str(self.text()).context("the guest's text is no WebAssembly")
     }
 
     fn text(&self) -> String {
         let mut data = Data::default();
-        let manifest = data.manifest(self);
+        let manifest = data.manifest(self.name, self.columns, self.words, self.may_veto);
         let heap = (DATA_AT + data.bytes.len()).next_multiple_of(16);
         let cost = self.cost.unwrap_or("(call $each (local.get $rows) (local.get $len))");
-        let escaped = data.bytes.iter().fold(String::new(), |mut text, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(text, "\\{byte:02x}");
-            text
-        });
         [
+            ("{{configure}}", self.configure.to_owned()),
+            ("{{imports}}", self.imports.to_owned()),
             ("{{pages}}", self.pages.to_string()),
             ("{{heap}}", heap.to_string()),
             ("{{one}}", self.one.to_owned()),
             ("{{cost}}", cost.to_owned()),
             ("{{width}}", (self.columns.len() + 1).to_string()),
             ("{{manifest}}", manifest.to_string()),
-            ("{{data}}", escaped),
+            ("{{data}}", data.escaped()),
         ]
         .into_iter()
         .fold(TEMPLATE.to_owned(), |text, (mark, value)| text.replace(mark, &value))
@@ -88,7 +111,7 @@ impl Signal<'_> {
 }
 
 /// The guest's constant data, laid out as the canonical ABI wants them.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Data {
     bytes: Vec<u8>,
 }
@@ -110,18 +133,72 @@ impl Data {
         pair(self.put(&items), texts.len())
     }
 
-    fn manifest(&mut self, signal: &Signal<'_>) -> usize {
+    fn manifest(&mut self, name: &str, columns: &[&str], words: &[&str], may_veto: bool) -> usize {
         let fields = [
-            self.text(signal.name),
+            self.text(name),
             self.text("0.0.1"),
             self.text("made by a test"),
-            self.texts(signal.columns),
-            self.texts(signal.words),
+            self.texts(columns),
+            self.texts(words),
         ];
         let mut record = fields.concat();
         // wants-topology, may-veto, padding.
-        record.extend([0, u8::from(signal.may_veto), 0, 0]);
+        record.extend([0, u8::from(may_veto), 0, 0]);
         self.put(&record)
+    }
+
+    /// As a string of the text format.
+    fn escaped(&self) -> String {
+        self.bytes.iter().fold(String::new(), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\{byte:02x}");
+            text
+        })
+    }
+}
+
+/// Assembles a core module and puts the type of a world of the contract into it.
+fn typed(text: &str, world: &str) -> anyhow::Result<Vec<u8>> {
+    let mut module = wat::parse_str(text).context("the guest's text is no WebAssembly")?;
+    let mut resolve = Resolve::default();
+    let contract = resolve.push_str("plugin.wit", CONTRACT).context("wit/plugin.wit does not parse")?;
+    let of_tests = resolve.push_str("wasi.wit", WASI).context("wasi.wit does not parse")?;
+    let package = if world == "wasi-signal" { of_tests } else { contract };
+    let world = resolve.select_world(&[package], Some(world))?;
+    wit_component::embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
+    Ok(module)
+}
+
+fn encode(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .context("the guest does not fit the contract")
+}
+
+/// `bytes`, a module or a component, with a custom section at its end.
+pub fn with_section(mut bytes: Vec<u8>, name: &str, data: &[u8]) -> Vec<u8> {
+    let mut section = leb(name.len());
+    section.extend_from_slice(name.as_bytes());
+    section.extend_from_slice(data);
+    // Custom sections have the id 0 in modules and in components.
+    bytes.push(0);
+    bytes.extend(leb(section.len()));
+    bytes.extend(section);
+    bytes
+}
+
+fn leb(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = u8::try_from(value & 0x7f).unwrap_or(0);
+        value >>= 7;
+        if value == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
     }
 }
 
@@ -139,8 +216,10 @@ fn pair(at: usize, len: usize) -> [u8; 8] {
 pub fn inverted_residency() -> Signal<'static> {
     Signal {
         name: "model-residency",
-        columns: &["model.load-ms"],
-        one: "(f64.neg (f64.load offset=8 (local.get $row)))",
+        columns: &["model.state-level", "model.load-ms"],
+        one: "(if (result f64) (f64.ge (f64.load offset=8 (local.get $row)) (f64.const 4))
+            (then (f64.const 0))
+            (else (f64.neg (f64.load offset=16 (local.get $row)))))",
         ..Signal::default()
     }
 }

@@ -1,10 +1,13 @@
 ;; A signal plugin by hand: the canonical ABI of world herdwick:plugin/signal-plugin@0.1.0 with a bump
 ;; allocator that each call resets. {{…}} is filled in by lib.rs.
 (module
+  {{imports}}
   (memory (export "memory") {{pages}})
   (global $top (mut i32) (i32.const {{heap}}))
   ;; The words of the call under way: pairs of pointer and length.
   (global $words (mut i32) (i32.const 0))
+  ;; For `configure` to remember a number in.
+  (global $setting (mut f64) (f64.const 0))
 
   (func $alloc (param $size i32) (result i32)
     (local $at i32)
@@ -56,8 +59,9 @@
   (func (export "cabi_post_herdwick:plugin/signal@0.1.0#cost-for") (param i32) (call $reset (local.get 0)))
 
   (func (export "herdwick:plugin/lifecycle@0.1.0#describe") (result i32) (i32.const {{manifest}}))
-  (func (export "herdwick:plugin/lifecycle@0.1.0#configure") (param i32 i32) (result i32)
-    (call $ok (i32.const 0) (i32.const 0)))
+  (func (export "herdwick:plugin/lifecycle@0.1.0#configure")
+    (param $settings i32) (param $count i32) (result i32)
+    {{configure}})
   (func (export "herdwick:plugin/lifecycle@0.1.0#topology") (param i32 i32 i32 i32 i32))
 
   (func (export "herdwick:plugin/explain@0.1.0#explain") (param i32 i32 i32 i32) (result i32)

@@ -45,7 +45,11 @@ fn a_guest_that_dies_live_loses_its_answer_and_comes_back() {
         assert!(after.faults.is_empty() || after.faults[0].1.contains("being restarted"), "{after:?}");
         host.current().mend();
         for _ in 0..4 {
-            assert_eq!(ask(&host, &[(1.0, 1.0)]).answers.len(), BUILT_INS + 1, "{name} is back in every lane");
+            assert_eq!(
+                ask(&host, &[(1.0, 1.0)]).answers.len(),
+                BUILT_INS + 1,
+                "{name} is back in every lane"
+            );
         }
         let status = host.status();
         let faults = status.iter().find(|plugin| plugin.id.as_str() == name).map(|plugin| plugin.faults);

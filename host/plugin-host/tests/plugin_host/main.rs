@@ -2,17 +2,23 @@
 
 #![cfg(test)]
 
+mod asking;
+mod caching;
+mod compiling;
 mod hostile;
+mod isolating;
+mod kinds;
 mod loading;
 mod reloading;
 mod scoring;
+mod wasi;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use guests::Signal;
 use herdwick_fleet::{Column, Matrix};
-use herdwick_plugin_host::{PluginHost, Wanted};
+use herdwick_plugin_host::{Package, PluginHost, Source, Wanted};
 
 /// Signals inside the binary.
 const BUILT_INS: usize = 7;
@@ -56,6 +62,19 @@ impl Drop for Folder {
         // Left-overs in the system's temporary folder hurt nobody.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// A guest as a package, without a file.
+fn file(guest: &Signal<'_>) -> Package {
+    let source = Source::File(PathBuf::from(format!("{}.wasm", guest.name)));
+    Package::new(source, guest.component().expect("the guest assembles"))
+}
+
+/// A host with this one plugin and nothing else, or why it is refused.
+fn alone(name: &str, bytes: &[u8]) -> Result<PluginHost, String> {
+    let folder = Folder::new();
+    let files = vec![folder.put(&format!("{name}.wasm"), bytes)];
+    PluginHost::start_bare(&Wanted { files, ..Wanted::default() }).map_err(|error| error.to_string())
 }
 
 /// A host with the built-ins and these guests, named on the command line.

@@ -59,6 +59,20 @@ fn a_file_that_comes_changes_and_goes_is_followed() {
 }
 
 #[test]
+fn a_changed_manifest_beside_a_file_makes_another_version_of_it() {
+    let (host, _none) = host(&[]);
+    let folder = Folder::new();
+    folder.guest(&Signal { name: "visitor", ..Signal::default() });
+    assert!(host.reload("it came", &folder.wanted()).swapped);
+    folder.put("visitor.toml", b"limits.memory = \"32 MiB\"");
+    assert!(host.reload("its manifest came", &folder.wanted()).swapped);
+    assert!(!host.reload("nothing new", &folder.wanted()).swapped);
+    folder.put("visitor.toml", b"limits.memroy = \"32 MiB\"");
+    let report = host.reload("its manifest has a typing error", &folder.wanted());
+    assert!(!report.swapped && report.problems[0].contains("did you mean \"memory\"?"), "{report:?}");
+}
+
+#[test]
 fn deleting_a_replacement_restores_the_built_in() {
     let (host, _none) = host(&[]);
     let folder = Folder::new();
@@ -142,11 +156,12 @@ fn a_veto_needs_the_wish_and_the_grant() {
     let (host, _none) = host(&[]);
     let folder = Folder::new();
     folder.guest(&Signal { name: "guard", may_veto: true, one: "(f64.const inf)", ..Signal::default() });
-    host.reload("it came", &folder.wanted());
-    let sheet = ask(&host, &[(4.0, 0.0)]);
-    assert!(sheet.faults[0].1.contains("without the right"), "{:?}", sheet.faults);
+    folder.put("guard.toml", b"grants = [\"veto\"]");
+    let report = host.reload("it came", &folder.wanted());
+    assert!(report.problems[0].contains("without the right"), "{report:?}");
     let config = PluginConfig { grants: vec![Grant::Veto], ..PluginConfig::default() };
-    host.reload("edit", &configured(&folder, "guard", config));
+    let report = host.reload("edit", &configured(&folder, "guard", config));
+    assert!(report.problems.is_empty(), "{report:?}");
     assert_eq!(costs(&ask(&host, &[(4.0, 0.0)]), "guard"), [f64::INFINITY]);
 }
 

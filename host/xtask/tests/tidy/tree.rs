@@ -34,6 +34,11 @@ impl Tree {
                 paths.push(hidden);
             }
         }
+        // What the commands of an example's README leave behind is output, as its .gitignore says.
+        let is_output = |path: &Path| {
+            path.starts_with(root.join("examples")) && path.extension().is_some_and(|end| end == "wasm")
+        };
+        paths.retain(|path| !is_output(path));
         let mut files = Vec::new();
         for path in paths {
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;

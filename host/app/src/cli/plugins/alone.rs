@@ -4,16 +4,28 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use herdwick_fleet::{Column, Matrix, SignalPolicy as _, Words};
 use herdwick_plugin_host::check::{self, Asks};
 use herdwick_plugin_host::config::{Grant, PluginConfig, PluginsConfig, SettingValue};
-use herdwick_plugin_host::{Package, PluginHost, PluginStatus, Wanted};
+use herdwick_plugin_host::instance_fallback::{Asked, FallbackInstance, Step};
+use herdwick_plugin_host::instance_health::{Check, Fact, Finding, HealthInstance, Reply};
+use herdwick_plugin_host::{Package, Plugin, PluginHost, PluginStatus, Wanted};
 
 use crate::failed::Failed;
 
+/// A request without words.
+pub(super) const NO_WORDS: Words<'static> = Words { model: "", endpoint: "" };
+
+/// The plugin's own settings, as an operator writes them.
+pub(super) type Settings = BTreeMap<String, SettingValue>;
+
 /// A plugin that was loaded, tried and configured.
 pub(super) struct Alone {
+    /// Asks signals, by the way that requests take.
     host: PluginHost,
+    /// Asked without a way: no request is needed for it.
+    aside: Aside,
     pub(super) status: PluginStatus,
     pub(super) asks: Asks,
     /// Bytes of its file.
@@ -22,9 +34,31 @@ pub(super) struct Alone {
     columns: Vec<Column>,
 }
 
+enum Aside {
+    Nothing,
+    Fallback(FallbackInstance),
+    Health(HealthInstance),
+}
+
+/// What a plugin is asked, each kind in its way.
+pub(super) enum Question {
+    Cost(Matrix),
+    Next(Asked),
+    Judge(Vec<Fact>),
+}
+
+/// What it answers.
+#[derive(PartialEq)]
+pub(super) enum Answer {
+    /// As bits, so that equal means equal, unknown or not.
+    Costs(Vec<u64>),
+    Step(Step),
+    Findings(Vec<Finding>),
+}
+
 impl Alone {
-    /// Loads a file with the plugin's defaults.
-    pub(super) fn load(file: &Path) -> anyhow::Result<Self> {
+    /// Loads a file, with every right that it asks for: whether it gets them is the operator's to say.
+    pub(super) fn load(file: &Path, settings: Settings) -> anyhow::Result<Self> {
         let refused = |error: anyhow::Error| {
             Failed::because(
                 error,
@@ -33,38 +67,17 @@ impl Alone {
             )
         };
         let package = Package::read(file).map_err(|error| refused(error.into()))?;
-        let mut wanted = Wanted { files: vec![file.to_owned()], ..Wanted::default() };
-        let host =
-            PluginHost::start_bare(&wanted).map_err(|error| match check::kinds(&package).as_slice() {
-                [kind @ ("fallback" | "health"), ..] => Failed::plainly(
-                    format!("{} is a {kind} plugin, and this version runs signals only", file.display()),
-                    "`cargo test` in its folder runs its cases natively",
-                ),
-                _ => refused(error.into()),
-            })?;
-        let live = (host.status().into_iter().next(), host.current().asks().into_iter().next());
-        let (Some(status), Some(asks)) = live else {
-            return Err(refused(anyhow::anyhow!("it is not live, and nobody says why")));
-        };
-        if asks.may_veto {
-            // It is looked at as its author means it; whether it may is the operator's to say.
-            wanted.config = said(&status, BTreeMap::new());
-            host.reload("check", &wanted);
-        }
-        let columns = host.current().columns().to_vec();
-        Ok(Self { host, status, asks, bytes: package.bytes.len(), columns })
-    }
-
-    /// Gives it other settings than its defaults. The error is what it says to them.
-    pub(super) fn configure(
-        &self,
-        file: &Path,
-        settings: BTreeMap<String, SettingValue>,
-    ) -> Result<(), String> {
-        let config = said(&self.status, settings);
+        let config = said(&package, settings);
         let wanted = Wanted { files: vec![file.to_owned()], config, ..Wanted::default() };
-        let report = self.host.reload("settings", &wanted);
-        if report.problems.is_empty() { Ok(()) } else { Err(report.problems.join("\n")) }
+        let host = PluginHost::start_bare(&wanted).map_err(|error| refused(error.into()))?;
+        let set = host.current();
+        let live = (host.status().into_iter().next(), set.asks().into_iter().next(), set.plugins().next());
+        let (Some(status), Some(asks), Some(plugin)) = live else {
+            return Err(refused(anyhow!("it is not live, and nobody says why")));
+        };
+        let aside = aside(plugin).map_err(refused)?;
+        let columns = host.current().columns().to_vec();
+        Ok(Self { host, aside, status, asks, bytes: package.bytes.len(), columns })
     }
 
     /// A matrix of `rows` candidates; `reading` is told the row and the column's name.
@@ -75,29 +88,75 @@ impl Alone {
         Matrix::new(&self.columns, (0..rows).map(|row| row as f64).collect(), values.collect())
     }
 
-    /// Its costs; the error is the fault that the router would see.
+    /// The same as a fallback rule is given it: plain numbers, its columns in its order.
+    pub(super) fn rows(&self, rows: usize, reading: impl Fn(usize, &str) -> f64) -> Vec<f64> {
+        let (reading, columns) = (&reading, &self.asks.columns);
+        let row = |row: usize| {
+            let readings =
+                columns.iter().map(move |column| column.map_or(f64::NAN, |name| reading(row, name)));
+            std::iter::once(row as f64).chain(readings)
+        };
+        (0..rows).flat_map(row).collect()
+    }
+
+    /// A signal's costs; the error is the fault that the router would see.
     pub(super) fn cost(&self, matrix: &Matrix, words: &Words<'_>) -> Result<Vec<f64>, String> {
         let sheet = self.host.current().score(matrix, words);
         if let Some((_, fault)) = sheet.faults.into_iter().next() {
             return Err(fault);
         }
-        let answer = sheet.answers.into_iter().next();
-        answer
-            .map(|answer| answer.costs)
-            .ok_or_else(|| "it is not asked any more after so many faults".to_owned())
+        let answer = sheet.answers.into_iter().next().map(|answer| answer.costs);
+        answer.ok_or_else(|| "it is not asked any more after so many faults".to_owned())
     }
 
-    /// Its words, one phrase a row; none if it misbehaved.
+    /// A signal's words, one phrase a row; none if it misbehaved.
     pub(super) fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Option<Vec<String>> {
         self.host.current().explain(matrix, words).into_iter().next().map(|(_, phrases)| phrases)
     }
 
+    /// A fallback rule's advice.
+    pub(super) fn next(&mut self, asked: &Asked) -> Result<Step, String> {
+        match &mut self.aside {
+            Aside::Fallback(rule) => rule.next(asked).map_err(|fault| fault.to_string()),
+            _ => Err("it is no fallback rule".to_owned()),
+        }
+    }
+
+    /// What a health plugin looks after.
+    pub(super) fn checks(&mut self) -> Result<Vec<Check>, String> {
+        match &mut self.aside {
+            Aside::Health(plugin) => plugin.checks().map_err(|fault| fault.to_string()),
+            _ => Err("it is no health plugin".to_owned()),
+        }
+    }
+
+    /// What a health plugin finds.
+    pub(super) fn judge(&mut self, facts: &[Fact], replies: &[Reply]) -> Result<Vec<Finding>, String> {
+        match &mut self.aside {
+            Aside::Health(plugin) => plugin.judge(facts, replies).map_err(|fault| fault.to_string()),
+            _ => Err("it is no health plugin".to_owned()),
+        }
+    }
+
+    /// Asks whatever its kind is asked.
+    pub(super) fn ask(&mut self, question: &Question) -> Result<Answer, String> {
+        match question {
+            Question::Cost(matrix) => {
+                let costs = self.cost(matrix, &NO_WORDS)?;
+                Ok(Answer::Costs(costs.iter().map(|cost| cost.to_bits()).collect()))
+            }
+            Question::Next(asked) => self.next(asked).map(Answer::Step),
+            Question::Judge(facts) => self.judge(facts, &[]).map(Answer::Findings),
+        }
+    }
+
     /// How long one call takes, the sandbox included: the median of `calls`.
-    pub(super) fn time(&self, matrix: &Matrix, calls: usize) -> Duration {
+    pub(super) fn time(&mut self, question: &Question, calls: usize) -> Duration {
         let mut times: Vec<Duration> = (0..calls)
             .map(|_| {
                 let began = Instant::now();
-                let _ = self.cost(matrix, &NO_WORDS);
+                // Whether it answers was asked before.
+                let _ = self.ask(question);
                 began.elapsed()
             })
             .collect();
@@ -106,11 +165,16 @@ impl Alone {
     }
 }
 
-/// A request without words.
-pub(super) const NO_WORDS: Words<'static> = Words { model: "", endpoint: "" };
+fn aside(plugin: &Plugin) -> anyhow::Result<Aside> {
+    Ok(match plugin {
+        Plugin::Signal(_) => Aside::Nothing,
+        Plugin::Fallback(rule) => Aside::Fallback(rule.instance()?),
+        Plugin::Health(plugin) => Aside::Health(plugin.instance()?),
+    })
+}
 
-fn said(status: &PluginStatus, settings: BTreeMap<String, SettingValue>) -> PluginsConfig {
-    let config = PluginConfig { grants: vec![Grant::Veto], settings, ..PluginConfig::default() };
-    let plugins = BTreeMap::from([(status.id.as_str().to_owned(), config)]);
+fn said(package: &Package, settings: Settings) -> PluginsConfig {
+    let config = PluginConfig { grants: Grant::ALL.to_vec(), settings, ..PluginConfig::default() };
+    let plugins = check::declared_name(package).map(|name| (name, config)).into_iter().collect();
     PluginsConfig { plugins, ..PluginsConfig::default() }
 }

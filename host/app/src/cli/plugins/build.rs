@@ -67,7 +67,7 @@ fn component_of(folder: &Folder, toolchain: &Toolchain) -> anyhow::Result<Vec<u8
         root: &root,
         renamed: std::iter::once((root.clone(), "/plugin".to_owned())).chain(beside).collect(),
         package: &folder.package,
-        artifact: &folder.library,
+        artifact: &folder.artifact,
         // A new crate has no lock file yet.
         locked: false,
         output: &output,

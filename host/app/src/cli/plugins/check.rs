@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use herdwick_plugin_host::{check, limits};
+use herdwick_plugin_host::check;
 use serde::Serialize;
 
-use super::alone::Alone;
+use super::alone::{Alone, Settings};
 use super::hostile;
 use crate::cli::print;
 
@@ -34,32 +34,32 @@ struct Found {
     words: Vec<&'static str>,
     asks_veto: bool,
     replaces_built_in: bool,
-    /// The slowest call of the trial.
+    /// The slowest of the calls with hostile input.
     slowest_us: f64,
-    slowest_candidates: usize,
+    slowest_asked: String,
     limit_ms: u64,
     goes_live: bool,
 }
 
 impl Check {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
-        let plugin = Alone::load(&self.file)?;
-        let (slowest, candidates) = hostile::slowest(&plugin);
+        let mut plugin = Alone::load(&self.file, Settings::new())?;
+        let (slowest, asked) = hostile::slowest(&mut plugin);
         let found = Found {
             name: plugin.status.id.as_str().to_owned(),
             version: plugin.status.version.clone(),
-            kind: "signal",
+            kind: plugin.status.kind.name(),
             summary: plugin.status.summary.clone(),
             file: self.file.display().to_string(),
             bytes: plugin.bytes,
             sha256: plugin.status.digest.to_string(),
-            columns: plugin.asks.columns.clone(),
+            columns: plugin.asks.columns.iter().flatten().copied().collect(),
             words: plugin.asks.words.clone(),
             asks_veto: plugin.asks.may_veto,
             replaces_built_in: check::is_built_in(plugin.status.id.as_str()),
             slowest_us: us(slowest),
-            slowest_candidates: candidates,
-            limit_ms: limits::COST.ms,
+            slowest_asked: asked,
+            limit_ms: hostile::budget(plugin.status.kind).ms,
             // Whatever would not has ended in an error.
             goes_live: true,
         };
@@ -81,10 +81,7 @@ fn table(found: &Found) -> String {
         row("vetoes", vetoes.to_owned()),
         row(
             "slowest",
-            format!(
-                "{:.1} µs of {} ms, with {} candidates",
-                found.slowest_us, found.limit_ms, found.slowest_candidates
-            ),
+            format!("{:.1} µs of {} ms: {}", found.slowest_us, found.limit_ms, found.slowest_asked),
         ),
     ];
     if found.replaces_built_in {

@@ -17,8 +17,8 @@ pub(super) struct Folder {
     pub(super) contract: String,
     /// The crate's name.
     pub(super) package: String,
-    /// The name of its library.
-    pub(super) library: String,
+    /// The name of its library, which is that of the file that cargo writes.
+    pub(super) artifact: String,
     /// What it depends on by path, by name and folder.
     pub(super) beside: Vec<(String, PathBuf)>,
 }
@@ -40,7 +40,7 @@ impl Folder {
             path: path.to_owned(),
             id: needed(&plugin, "plugin.toml", &["id"])?,
             contract: needed(&plugin, "plugin.toml", &["contract"])?,
-            library: text(&cargo, &["lib", "name"]).unwrap_or_else(|| package.clone()),
+            artifact: text(&cargo, &["lib", "name"]).unwrap_or_else(|| package.clone()),
             beside: beside(path, &cargo),
             package,
         })

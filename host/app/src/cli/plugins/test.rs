@@ -5,18 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use herdwick_plugin_host::limits;
-
-use super::alone::Alone;
-use super::case::Case;
+use super::alone::{Alone, Settings};
+use super::case::{self, Tried};
 use super::check::us;
 use super::folder::Folder;
 use super::hostile;
 use crate::cli::print;
 use crate::failed::Failed;
 
-/// Candidates of the call that is timed: a fleet of the usual size.
-const TIMED_ROWS: usize = 8;
 /// Calls whose median is shown.
 const TIMED_CALLS: usize = 200;
 
@@ -31,26 +27,18 @@ pub(crate) struct Test {
     cases: Option<PathBuf>,
 }
 
-/// One line of the outcome, with what is wrong.
-struct Tried {
-    name: String,
-    what: String,
-    problems: Vec<String>,
-}
-
 impl Test {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let file = self.component()?;
-        let plugin = Alone::load(&file)?;
+        let mut plugin = Alone::load(&file, Settings::new())?;
+        let kind = plugin.status.kind;
         let cases = self.cases.clone().unwrap_or_else(|| file.with_file_name("cases"));
-        let mut tried = Vec::new();
-        for (name, text) in read_cases(&cases)? {
-            tried.push(try_case(&file, name, &text)?);
-        }
+        let read = read_cases(&cases)?.into_iter();
+        let mut tried: Vec<Tried> = read.map(|(name, text)| case::run(kind, &file, name, &text)).collect();
         tried.push(Tried {
             name: "hostile input".to_owned(),
-            what: "unknown, infinite and absurd readings, up to 64 candidates".to_owned(),
-            problems: hostile::problem(&plugin).into_iter().collect(),
+            what: "unknown, infinite and absurd readings, of nobody and of many".to_owned(),
+            problems: hostile::problem(&mut plugin).into_iter().collect(),
         });
         let all = tried.len();
         let failed = tried.iter().filter(|tried| !tried.problems.is_empty()).count();
@@ -62,11 +50,11 @@ impl Test {
                 "mend the plugin and build it again, or mend the case if the plugin is right",
             ));
         }
-        let time = plugin.time(&plugin.matrix(TIMED_ROWS, |_, _| 1.0), TIMED_CALLS);
+        let (asked, question) = hostile::usual(&mut plugin);
         print::text(&format!(
-            "time  {:.1} µs a call with {TIMED_ROWS} candidates (median of {TIMED_CALLS}), of {} ms\n",
-            us(time),
-            limits::COST.ms
+            "time  {:.1} µs a call with {asked} (median of {TIMED_CALLS}), of {} ms\n",
+            us(plugin.time(&question, TIMED_CALLS)),
+            hostile::budget(kind).ms
         ))
     }
 
@@ -92,22 +80,6 @@ impl Test {
         }
         Ok(file)
     }
-}
-
-/// Each case asks a plugin that was started for it, so that no case sees what another left behind.
-fn try_case(file: &Path, name: String, text: &str) -> anyhow::Result<Tried> {
-    let case = match Case::parse(text) {
-        Ok(case) => case,
-        Err(problem) => {
-            return Ok(Tried { name, what: "cannot be read".to_owned(), problems: vec![problem] });
-        }
-    };
-    let plugin = Alone::load(file)?;
-    let problems = match plugin.configure(file, case.settings()) {
-        Ok(()) => case.problems(&plugin),
-        Err(refused) => vec![refused],
-    };
-    Ok(Tried { name, what: case.what, problems })
 }
 
 fn report(tried: &[Tried]) -> String {

@@ -1,0 +1,122 @@
+//! What the operator wants, checked: from flags, environment and files to one value that the rest of the program
+//! can rely on. Prints nothing and starts nothing, so that it can be called again while the program runs.
+//!
+//! Reading order: `sources` collects what was said, as `raw` values with their [`place`]s; [`Config::load`] asks
+//! `layers` for every key by its `kind`; `show` tells people what came of it.
+
+mod address;
+mod choices;
+pub(crate) mod env;
+mod file;
+pub(crate) mod init;
+mod kind;
+mod layers;
+mod measures;
+mod nearest;
+mod nodes;
+pub(crate) mod overrides;
+pub(crate) mod paths;
+mod place;
+mod planned;
+mod plugins;
+mod raw;
+pub(crate) mod show;
+mod sources;
+#[cfg(test)]
+mod tests;
+mod units;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use herdwick_plugin_host::config::PluginsConfig;
+use herdwick_proxy::Limits;
+
+pub(crate) use env::Env;
+pub(crate) use nodes::Node;
+pub(crate) use paths::{Named, Paths};
+pub(crate) use place::Problems;
+pub(crate) use sources::Flags;
+
+use address::Address;
+use layers::{Layers, Row};
+use measures::{Count, Lasting, Size};
+use nodes::Nodes;
+use sources::Sources;
+
+/// Where clients reach the router, until its rules for browsers and strangers exist: this machine only.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
+
+/// Nobody waits longer than a day for a slot; 0 means not at all.
+const WAIT_MAX: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(86_400) };
+/// Each further try may hold a prompt's whole work; more than this only spreads what fails everywhere.
+const RETRY_ATTEMPTS: Count = Count { least: 0, most: 16 };
+/// A waiting request holds its body in memory.
+const MAX_REQUESTS: Count = Count { least: 0, most: 100_000 };
+/// Under a KiB no prompt fits; over 4 GiB no model reads it.
+const BODY: Size = Size { least: 1 << 10, most: 4 << 30 };
+/// Under a second slow phones are cut off; over ten minutes idle strangers hold connections.
+const HEADER_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(600) };
+/// No system that we know lets a process open more.
+const CONNECTIONS: Count = Count { least: 1, most: 1_000_000 };
+
+/// The configuration as it holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    /// The machines without an agent; the Ollama on this machine when nobody says anything.
+    pub(crate) nodes: Vec<Node>,
+    /// Bounds of the data plane.
+    pub(crate) limits: Limits,
+    pub(crate) plugins: PluginsConfig,
+    /// Where files lie.
+    pub(crate) paths: Paths,
+    /// What is no error but probably not meant.
+    pub(crate) warnings: Vec<String>,
+    /// All of it, for people.
+    rows: Vec<Row>,
+}
+
+impl Config {
+    /// Reads and checks everything, or tells all problems of all sources.
+    pub(crate) fn load(flags: &Flags, env: &Env) -> Result<Self, Problems> {
+        let paths = Paths::find(env, &flags.named);
+        let sources = Sources::ask(flags, env, &paths);
+        Self::of(sources, paths)
+    }
+
+    /// The files that it came from or would come from, for whoever watches them.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        [self.paths.config_file(), self.paths.overrides_file()].into_iter().flatten().collect()
+    }
+
+    fn of(sources: Sources, paths: Paths) -> Result<Self, Problems> {
+        let mut layers = Layers::new(sources.tables);
+        let listen = layers.take("listen", &Address, LISTEN);
+        let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
+        let limits = limits(&mut layers);
+        let plugins = plugins::read(&mut layers);
+        let mut warnings = layers.strangers();
+        warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
+        let mut problems = sources.problems;
+        problems.append(&mut layers.problems);
+        Problems::none_in(problems)?;
+        Ok(Self { listen, nodes, limits, plugins, paths, warnings, rows: layers.rows })
+    }
+}
+
+fn limits(layers: &mut Layers) -> Limits {
+    let default = Limits::default();
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    Limits {
+        wait: layers.take("routing.wait_max", &WAIT_MAX, default.wait),
+        retries: layers.take("routing.retry_attempts", &RETRY_ATTEMPTS, count(default.retries)) as usize,
+        waiting: layers.take("queue.max_requests", &MAX_REQUESTS, count(default.waiting)) as usize,
+        body_bytes: usize::try_from(layers.take("limits.body", &BODY, default.body_bytes as u64))
+            .unwrap_or(usize::MAX),
+        head_patience: layers.take("limits.header_timeout", &HEADER_TIMEOUT, default.head_patience),
+        connections: layers.take("limits.connections", &CONNECTIONS, count(default.connections)) as usize,
+        ..default
+    }
+}

@@ -1,0 +1,124 @@
+//! The list of machines without an agent: `[[nodes]]` in files, one word for each on the command line and in the
+//! environment.
+
+mod spec;
+mod table;
+
+use std::collections::BTreeMap;
+
+use herdwick_fleet::Origin;
+use toml::Value;
+
+use super::kind::{Kind, unexpected, wrong};
+use super::place::{Place, Problem};
+use super::raw::{Given, Raw};
+
+/// Ollama's own default for requests at once per model (`OLLAMA_NUM_PARALLEL`).
+const SLOTS: u32 = 1;
+/// More slots than this are a typing mistake.
+const MOST_SLOTS: u32 = 1_024;
+
+/// One machine without an agent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) name: String,
+    pub(crate) origin: Origin,
+    /// Requests that each of its models takes at once.
+    pub(crate) slots: u32,
+    /// Whatever the operator calls it by.
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Node {
+    /// The Ollama that runs here, as far as one runs: who names no node has this one.
+    pub(crate) fn this_machine() -> Self {
+        let origin = Origin { host: "127.0.0.1".to_owned(), port: Origin::DEFAULT_PORT };
+        Self { name: "local".to_owned(), origin, slots: SLOTS, labels: BTreeMap::new() }
+    }
+}
+
+/// The list as a kind of value.
+pub(crate) struct Nodes;
+
+impl Kind for Nodes {
+    type Value = Vec<Node>;
+
+    fn read(&self, key: &str, given: &Given) -> Result<Vec<Node>, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut nodes: Vec<Node> = Vec::new();
+        for said in said(key, given)? {
+            let node = match &said.raw {
+                Raw::Words(words) => spec::read(words).map_err(|why| vec![spoken(&said.place, words, &why)]),
+                Raw::Table(table) => table::read(&said, table),
+                _ => Err(unexpected(key, &said, "a table, written [[nodes]]")),
+            };
+            let unique = node.and_then(|node| match twice(&node, &nodes) {
+                None => Ok(node),
+                Some(what) => Err(match &said.raw {
+                    Raw::Words(words) => vec![spoken(&said.place, words, &what)],
+                    _ => wrong(key, &said, what),
+                }),
+            });
+            match unique {
+                Ok(node) => nodes.push(node),
+                Err(found) => problems.extend(found),
+            }
+        }
+        if problems.is_empty() { Ok(nodes) } else { Err(problems) }
+    }
+
+    fn write(&self, nodes: &Vec<Node>) -> Value {
+        let table = |node: &Node| {
+            let mut table = toml::Table::new();
+            table.insert("url".to_owned(), Value::String(node.origin.to_string()));
+            table.insert("name".to_owned(), Value::String(node.name.clone()));
+            table.insert("slots".to_owned(), Value::Integer(i64::from(node.slots)));
+            if !node.labels.is_empty() {
+                let label = |(name, text): (&String, &String)| (name.clone(), Value::String(text.clone()));
+                table.insert("labels".to_owned(), Value::Table(node.labels.iter().map(label).collect()));
+            }
+            Value::Table(table)
+        };
+        Value::Array(nodes.iter().map(table).collect())
+    }
+}
+
+/// The nodes one by one. In a variable, white space stands between them.
+fn said(key: &str, given: &Given) -> Result<Vec<Given>, Vec<Problem>> {
+    match &given.raw {
+        Raw::List(list) => Ok(list.clone()),
+        Raw::Words(words) => {
+            let each = words.split_whitespace();
+            Ok(each.map(|word| Given::new(Raw::Words(word.to_owned()), given.place.clone())).collect())
+        }
+        _ => Err(unexpected(key, given, "a list of tables, written [[nodes]]")),
+    }
+}
+
+/// A problem with a node that was said in one word, which it repeats.
+fn spoken(place: &Place, word: &str, why: &str) -> Problem {
+    Problem::new(place.clone(), format!("{word:?}: {why}"))
+}
+
+/// Why a node cannot stand beside the others.
+fn twice(node: &Node, others: &[Node]) -> Option<String> {
+    if others.iter().any(|other| other.origin == node.origin) {
+        return Some(format!("{} is named twice", node.origin));
+    }
+    let same_name = others.iter().any(|other| other.name == node.name);
+    same_name.then(|| format!("two nodes are called {:?}; give one of them another name", node.name))
+}
+
+/// A name, if it can be one.
+fn checked_name(name: &str) -> Result<String, String> {
+    if is_name(name) { Ok(name.to_owned()) } else { Err(no_name("name", name)) }
+}
+
+fn no_name(what: &str, name: &str) -> String {
+    format!("the {what} {name:?} must be 1 to 63 letters, digits, dots, dashes")
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=63).contains(&name.len()) && name.chars().all(allowed)
+}
