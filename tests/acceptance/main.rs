@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod errors;
 mod leaving;
+mod plugins;
 mod relaying;
 mod routing;
 #[path = "../support/mod.rs"]

@@ -13,6 +13,9 @@ use crate::assemble;
 use crate::config::Env;
 use crate::failed::Failed;
 
+/// The hidden subcommand that compiles one plugin.
+pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
+
 /// One smart endpoint in front of many machines that run local models.
 #[derive(Parser)]
 #[command(name = "herdwick", version, args_conflicts_with_subcommands = true)]
@@ -35,6 +38,9 @@ enum Command {
     /// Begin, check, look at and undo what is configured.
     #[command(mut_args(|arg| arg.global(true)))]
     Config(config::Args),
+    /// Compiles one plugin from standard input: the router runs this for large ones, in a process with limits.
+    #[command(name = COMPILE_PLUGIN, hide = true)]
+    CompilePlugin,
     /// Run a simulated model server, for trying things out without a model.
     Fakenode(fakenode::Cli),
 }
@@ -47,6 +53,12 @@ impl Cli {
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),
+            Command::CompilePlugin => {
+                herdwick_plugin_host::compile_in_child_main(std::io::stdin().lock(), std::io::stdout())
+                    .map_err(|error| {
+                        Failed::because(error, "the plugin cannot be compiled", "build it again")
+                    })
+            }
             Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
                 Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
             }),

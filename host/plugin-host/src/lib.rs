@@ -32,6 +32,7 @@ mod settings;
 mod stats;
 pub mod status;
 mod survey;
+mod topology;
 mod trial;
 mod wanted;
 #[cfg(feature = "wasi")]

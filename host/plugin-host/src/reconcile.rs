@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use herdwick_fleet::PluginId;
 
+use crate::child::Isolation;
 use crate::config::{PluginConfig, PluginsConfig};
 use crate::fault::LoadError;
 use crate::load::Plugin;
@@ -34,6 +35,8 @@ pub struct Wanted {
     pub folder: Option<PathBuf>,
     /// Where compiled plugins are kept; read once, at the start.
     pub cache: Option<PathBuf>,
+    /// Where large plugins are compiled; `None` = in this process. Read once, at the start.
+    pub isolation: Option<Isolation>,
 }
 
 /// What is remembered from one look to the next.

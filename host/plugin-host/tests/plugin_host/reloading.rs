@@ -261,3 +261,28 @@ fn explaining_puts_the_stored_rows_into_words() {
     let expected = ["resident".to_owned(), "3.0 s to load".to_owned()];
     assert_eq!(residency.map(|(_, phrases)| phrases.as_slice()), Some(&expected[..]));
 }
+
+#[test]
+fn plugins_that_want_to_know_the_fleet_are_told_of_every_change() {
+    use herdwick_fleet::{Fleet, Origin};
+    let counts =
+        Signal { name: "counts", one: "(f64.convert_i32_u (global.get $fleet))", ..Signal::default() };
+    let (host, _folder) = host(&[&counts]);
+    let mut fleet = Fleet::default();
+    let counted = || costs(&ask(&host, &[(4.0, 0.0)]), "counts");
+    assert_eq!(counted(), [0.0], "nobody yet");
+    for node in 1..=3_u8 {
+        fleet.add(&format!("node-{node}"), Origin { host: format!("10.0.0.{node}"), port: 11434 }, 1);
+        host.tend(&fleet.snapshot());
+        // Every lane knows, whichever is taken.
+        for _ in 0..4 {
+            assert_eq!(counted(), [f64::from(node)]);
+        }
+    }
+    // Instances made later know it from the beginning.
+    let folder = Folder::new();
+    let heavy = PluginConfig { weight: 2.0, ..PluginConfig::default() };
+    folder.guest(&counts);
+    host.reload("moved", &configured(&folder, "counts", heavy));
+    assert_eq!(counted(), [3.0]);
+}
