@@ -239,3 +239,34 @@ fn explain_shows_every_signal_for_every_candidate_with_words() {
     assert_eq!(nobody.code, Some(1));
     assert!(nobody.stderr.contains("start the router, or say where it is"), "{}", nobody.stderr);
 }
+
+#[test]
+fn the_health_plugin_names_a_dead_node_and_what_to_do() {
+    let home = Home::new("health");
+    home.put("herdwick.toml", b"[plugins.nodes]\nsettings = { unreachable_visible_after = \"0s\" }\n");
+    let (_one, two, router) = fleet(&home);
+    let address = router.address.to_string();
+    let health = || finished(&["health", "--router", &address]).stdout;
+    assert_eq!(health(), "nothing is wrong\n");
+    two.kill();
+    let text = until("the dead node is found", || {
+        Some(health()).filter(|text| text.contains("two does not answer"))
+    });
+    assert!(text.starts_with("warning: ") && text.contains("next: "), "{text}");
+}
+
+#[test]
+fn fallback_rules_are_asked_after_a_failed_attempt() {
+    let home = Home::new("fallback");
+    let (one, two, router) = fleet(&home);
+    one.script(r#"[{"rst":{"after":0}}]"#);
+    two.script(r#"[{"rst":{"after":0}}]"#);
+    // Both break once, so the request fails after two tries and the rule was asked.
+    assert_eq!(post(router.address, "/api/generate", ASK).status, 502);
+    let list = list(&router);
+    let rule =
+        list["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["name"] == "next-best-node");
+    let rule = rule.expect("it is built in");
+    assert!(rule["calls"].as_u64().is_some_and(|calls| calls >= 1), "{rule}");
+    assert_eq!((rule["kind"].as_str(), rule["faults"].as_u64()), (Some("fallback"), Some(0)), "{rule}");
+}

@@ -21,6 +21,7 @@ use crate::cli::COMPILE_PLUGIN;
 use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
 use crate::failed::Failed;
+use crate::health::Health;
 use crate::reloader::Reloader;
 use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
@@ -97,8 +98,10 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let control = runtime()?;
     let folders = sources.folders(&config);
     let reloader = Reloader::start(Arc::clone(&plugins), folders, Box::new(move || sources.read()))?;
+    let health = Arc::new(Health::new(Arc::clone(&plugins), Arc::clone(&published.fleet), start));
     let shown = PluginAdmin {
         host: Arc::clone(&plugins),
+        health: Arc::clone(&health),
         ring: Arc::clone(&ring),
         reload: Box::new(move || reloader.look()),
     };
@@ -134,6 +137,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
             control.block_on(async move {
                 tokio::spawn(keeper.run(Polling::default(), start));
                 tokio::spawn(tend(tended, fleet));
+                tokio::spawn(health.run());
                 if let Err(error) = shutdown::on_signals(&ends).await {
                     tracing::error!("signals cannot be received: {error}");
                 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod explain;
+mod health;
 mod places;
 mod plugins;
 pub(crate) mod print;
@@ -32,6 +33,8 @@ enum Command {
     Serve(serve::Args),
     /// Why a request went where it went.
     Explain(explain::Args),
+    /// What is wrong with the fleet, and what to do about it.
+    Health(health::Args),
     /// What plugins run, and how they fare.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -50,6 +53,7 @@ impl Cli {
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
             Command::Explain(args) => args.run(),
+            Command::Health(args) => args.run(),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),

@@ -41,6 +41,7 @@ impl Admin {
             .route("/admin/v1/decisions/{which}", get(decision))
             .route("/admin/v1/plugins", get(plugins))
             .route("/admin/v1/plugins/reload", post(reload))
+            .route("/admin/v1/health", get(health))
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;
@@ -99,8 +100,15 @@ async fn reload(State(admin): State<Admin>) -> Response {
     Json(admin.plugins.reload()).into_response()
 }
 
+async fn health(State(admin): State<Admin>) -> Response {
+    Json(admin.plugins.findings()).into_response()
+}
+
 async fn unknown() -> Response {
-    error(StatusCode::NOT_FOUND, "no such admin route; /admin/v1/plugins and /admin/v1/decisions are there")
+    error(
+        StatusCode::NOT_FOUND,
+        "no such admin route; /admin/v1/plugins, /admin/v1/decisions and /admin/v1/health are there",
+    )
 }
 
 fn error(status: StatusCode, text: &str) -> Response {

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, SignalPolicy, Snapshot};
+use herdwick_fleet::{Generation, LivePolicy, Moment, SignalPolicy, Snapshot};
 
 use crate::builtin;
 use crate::config::PluginsConfig;
+use crate::diagnose::{self, Diagnosis};
 use crate::fault::LoadErrors;
 use crate::load::Loader;
 use crate::member::Member;
@@ -103,6 +104,11 @@ impl PluginHost {
             self.ground.topology.store(Arc::new(Topology::of(fleet)));
         }
         set.tell_topology();
+    }
+
+    /// Asks the health plugins what is wrong.
+    pub fn diagnose(&self, fleet: &Snapshot, now: Moment) -> Vec<Diagnosis> {
+        diagnose::run(self.current().members(), fleet, now)
     }
 
     /// Makes the live set what `wanted` says; decisions under way keep theirs. What cannot be used is in the

@@ -11,6 +11,7 @@ mod cache;
 pub mod child;
 pub mod compile;
 pub mod config;
+pub mod diagnose;
 mod encode;
 mod engine;
 mod fault;
