@@ -68,6 +68,11 @@ impl Plugins for PluginAdmin {
         self.list()
     }
 
+    fn roll_back(&self, plugin: &str) -> Result<PluginsView, String> {
+        self.host.roll_back(&PluginId::new(plugin))?;
+        Ok(self.reload())
+    }
+
     fn findings(&self) -> Vec<FindingView> {
         self.health.findings()
     }
@@ -86,6 +91,9 @@ impl PluginAdmin {
             State::Disabled => ("disabled", None),
             State::Quarantined { why, left } => {
                 ("quarantined", Some(format!("{why}; tried again in {} s", left.as_secs())))
+            }
+            State::RolledBack => {
+                ("rolled back", Some("an earlier version runs, until the file changes".to_owned()))
             }
             State::Broken { why } => ("broken", Some(why)),
         };

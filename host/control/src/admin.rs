@@ -41,6 +41,7 @@ impl Admin {
             .route("/admin/v1/decisions/{which}", get(decision))
             .route("/admin/v1/plugins", get(plugins))
             .route("/admin/v1/plugins/reload", post(reload))
+            .route("/admin/v1/plugins/{name}/rollback", post(roll_back))
             .route("/admin/v1/health", get(health))
             .fallback(unknown)
             .with_state(self);
@@ -98,6 +99,13 @@ async fn plugins(State(admin): State<Admin>) -> Response {
 
 async fn reload(State(admin): State<Admin>) -> Response {
     Json(admin.plugins.reload()).into_response()
+}
+
+async fn roll_back(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
+    match admin.plugins.roll_back(&name) {
+        Ok(view) => Json(view).into_response(),
+        Err(why) => error(StatusCode::CONFLICT, &why),
+    }
 }
 
 async fn health(State(admin): State<Admin>) -> Response {

@@ -14,6 +14,12 @@ pub trait Plugins: Send + Sync {
     /// Looks at folder and configuration now; then as [`Plugins::list`].
     fn reload(&self) -> PluginsView;
 
+    /// Goes back to the version of a plugin before the live one; then as [`Plugins::list`].
+    ///
+    /// # Errors
+    /// There is none to go back to.
+    fn roll_back(&self, plugin: &str) -> Result<PluginsView, String>;
+
     /// What the health plugins find wrong now, worst first.
     fn findings(&self) -> Vec<FindingView>;
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, Moment, SignalPolicy, Snapshot};
+use herdwick_fleet::{Generation, LivePolicy, Moment, PluginId, SignalPolicy, Snapshot};
 
 use crate::builtin;
 use crate::config::PluginsConfig;
@@ -131,6 +131,15 @@ impl PluginHost {
             Report { cause, took: Duration::ZERO, generation, swapped: false, problems: vec![problem] };
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last = Some(report.clone());
         report
+    }
+
+    /// Takes back the live version of a plugin; the next [`PluginHost::reload`] runs the one before it. Forgotten
+    /// at a restart, as the versions before are.
+    ///
+    /// # Errors
+    /// There is none to go back to.
+    pub fn roll_back(&self, plugin: &PluginId) -> Result<(), String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).memory.take_back(plugin)
     }
 
     /// How the last change went.

@@ -199,6 +199,28 @@ fn three_faults_put_a_version_out_and_bring_the_one_before_back() {
 }
 
 #[test]
+fn a_version_that_is_taken_back_makes_room_for_the_one_before_until_the_file_changes() {
+    let (host, _none) = host(&[]);
+    let folder = Folder::new();
+    let visitor = herdwick_fleet::PluginId::new("visitor");
+    let answer = || costs(&ask(&host, &[(4.0, 0.0)]), "visitor");
+    let put = |number: &str| {
+        let one = says(number);
+        folder.guest(&Signal { name: "visitor", one: &one, ..Signal::default() });
+        host.reload("it came", &folder.wanted());
+    };
+    assert!(host.roll_back(&visitor).is_err_and(|why| why.contains("no plugin \"visitor\"")));
+    put("1");
+    assert!(host.roll_back(&visitor).is_err_and(|why| why.contains("no earlier version")));
+    put("2");
+    host.roll_back(&visitor).expect("there is one before");
+    host.reload("asked", &folder.wanted());
+    assert_eq!((answer(), status(&host, "visitor").state), (vec![1.0], State::RolledBack));
+    put("3");
+    assert_eq!((answer(), status(&host, "visitor").state), (vec![3.0], State::Live));
+}
+
+#[test]
 fn a_quarantined_plugin_without_history_is_left_out() {
     let folder = Folder::new();
     let bad =
