@@ -11,9 +11,11 @@ use herdwick_fleet::{Decision, PluginId, Ring, SignalPolicy as _, Words};
 use herdwick_plugin_host::config::Mode;
 use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
 use herdwick_proxy::Aside;
-use herdwick_wire::admin::{PluginView, PluginsView, ShadowCountView};
+use herdwick_wire::admin::{FindingView, PluginView, PluginsView, ShadowCountView};
 use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
+
+use crate::health::Health;
 
 /// Decisions over which a shadow's disagreements are counted.
 const SHADOW_DECISIONS: usize = 1_000;
@@ -42,6 +44,7 @@ impl Aside for OnControl {
 pub(crate) struct PluginAdmin {
     pub(crate) host: Arc<PluginHost>,
     pub(crate) ring: Arc<Ring>,
+    pub(crate) health: Arc<Health>,
     /// Looks at folder and configuration again.
     pub(crate) reload: Box<dyn Fn() + Send + Sync>,
 }
@@ -65,6 +68,15 @@ impl Plugins for PluginAdmin {
         self.list()
     }
 
+    fn roll_back(&self, plugin: &str) -> Result<PluginsView, String> {
+        self.host.roll_back(&PluginId::new(plugin))?;
+        Ok(self.reload())
+    }
+
+    fn findings(&self) -> Vec<FindingView> {
+        self.health.findings()
+    }
+
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)> {
         let words = Words { model: decision.model.as_str(), endpoint: decision.endpoint };
         let explained = self.host.current().explain(&decision.matrix, &words);
@@ -80,12 +92,15 @@ impl PluginAdmin {
             State::Quarantined { why, left } => {
                 ("quarantined", Some(format!("{why}; tried again in {} s", left.as_secs())))
             }
+            State::RolledBack => {
+                ("rolled back", Some("an earlier version runs, until the file changes".to_owned()))
+            }
             State::Broken { why } => ("broken", Some(why)),
         };
         PluginView {
             shadow: (status.mode == Mode::Shadow).then(|| self.shadow(&status.id)),
             name: status.id.to_string(),
-            kind: "signal".to_owned(),
+            kind: status.kind.to_string(),
             version: status.version,
             summary: status.summary,
             source: match status.source {

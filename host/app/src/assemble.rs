@@ -8,25 +8,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
-use herdwick_fleet::{Reach, Ring};
-use herdwick_plugin_host::{PluginHost, Wanted};
+use herdwick_fleet::{Reach, Ring, Snapshot};
+use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::{Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::admin::{OnControl, PluginAdmin};
+use crate::cli::COMPILE_PLUGIN;
 use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
 use crate::failed::Failed;
+use crate::health::Health;
 use crate::reloader::Reloader;
 use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
-/// How often instances of plugins that died are replaced.
-const MEND: Duration = Duration::from_millis(250);
+/// How often instances of plugins that died are replaced, and the others told who is in the fleet.
+const TEND: Duration = Duration::from_millis(250);
 
 /// What `herdwick serve` is told.
 pub(crate) struct Settings {
@@ -50,6 +53,11 @@ impl Sources {
             files: self.plugins.clone(),
             folder: config.paths.plugins_dir(),
             cache: config.paths.cache_dir().map(|folder| folder.join("plugins")),
+            isolation: std::env::current_exe().ok().map(|program| Isolation {
+                program,
+                args: vec![COMPILE_PLUGIN.into()],
+                limits: CompileLimits::default(),
+            }),
         }
     }
 
@@ -90,8 +98,10 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let control = runtime()?;
     let folders = sources.folders(&config);
     let reloader = Reloader::start(Arc::clone(&plugins), folders, Box::new(move || sources.read()))?;
+    let health = Arc::new(Health::new(Arc::clone(&plugins), Arc::clone(&published.fleet), start));
     let shown = PluginAdmin {
         host: Arc::clone(&plugins),
+        health: Arc::clone(&health),
         ring: Arc::clone(&ring),
         reload: Box::new(move || reloader.look()),
     };
@@ -120,13 +130,14 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr().context("the listener has no address")?;
 
-    let mending = Arc::clone(&plugins);
+    let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
     std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
             control.block_on(async move {
                 tokio::spawn(keeper.run(Polling::default(), start));
-                tokio::spawn(mend(mending));
+                tokio::spawn(tend(tended, fleet));
+                tokio::spawn(health.run());
                 if let Err(error) = shutdown::on_signals(&ends).await {
                     tracing::error!("signals cannot be received: {error}");
                 }
@@ -160,12 +171,12 @@ fn runtime() -> anyhow::Result<Runtime> {
     Builder::new_current_thread().enable_all().build().context("the runtime cannot start")
 }
 
-/// Replaces what died in the live plugin set, away from any request.
-async fn mend(plugins: Arc<PluginHost>) {
-    let mut timer = tokio::time::interval(MEND);
+/// Keeps the live plugins in order, away from any request.
+async fn tend(plugins: Arc<PluginHost>, fleet: Arc<ArcSwap<Snapshot>>) {
+    let mut timer = tokio::time::interval(TEND);
     loop {
         timer.tick().await;
-        plugins.current().mend();
+        plugins.tend(&fleet.load());
     }
 }
 

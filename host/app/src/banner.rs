@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use herdwick_fleet::backend::Resident;
 use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
-use herdwick_plugin_host::{PluginStatus, Source, State};
+use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
 
 /// The banner as text.
 pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
@@ -17,7 +17,7 @@ pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[Plugin
         let text = format!("{:<width$}  {}  {}", backend.node.name, backend.origin, state(backend));
         line(&mut out, if index == 0 { "nodes" } else { "" }, &text);
     }
-    let live = plugins.iter().filter(|plugin| plugin.state == State::Live);
+    let live = plugins.iter().filter(|plugin| plugin.state == State::Live && plugin.kind == Kind::Signal);
     let signals = live.map(|plugin| match &plugin.source {
         Source::File(path) => format!("{} (from {})", plugin.id, path.display()),
         Source::BuiltIn(_) | Source::Named(_) => plugin.id.to_string(),

@@ -41,6 +41,8 @@ impl Admin {
             .route("/admin/v1/decisions/{which}", get(decision))
             .route("/admin/v1/plugins", get(plugins))
             .route("/admin/v1/plugins/reload", post(reload))
+            .route("/admin/v1/plugins/{name}/rollback", post(roll_back))
+            .route("/admin/v1/health", get(health))
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;
@@ -99,8 +101,22 @@ async fn reload(State(admin): State<Admin>) -> Response {
     Json(admin.plugins.reload()).into_response()
 }
 
+async fn roll_back(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
+    match admin.plugins.roll_back(&name) {
+        Ok(view) => Json(view).into_response(),
+        Err(why) => error(StatusCode::CONFLICT, &why),
+    }
+}
+
+async fn health(State(admin): State<Admin>) -> Response {
+    Json(admin.plugins.findings()).into_response()
+}
+
 async fn unknown() -> Response {
-    error(StatusCode::NOT_FOUND, "no such admin route; /admin/v1/plugins and /admin/v1/decisions are there")
+    error(
+        StatusCode::NOT_FOUND,
+        "no such admin route; /admin/v1/plugins, /admin/v1/decisions and /admin/v1/health are there",
+    )
 }
 
 fn error(status: StatusCode, text: &str) -> Response {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use herdwick_fleet::Decision;
-use herdwick_wire::admin::PluginsView;
+use herdwick_wire::admin::{FindingView, PluginsView};
 
 /// The plugins, as the admin API sees them.
 pub trait Plugins: Send + Sync {
@@ -13,6 +13,15 @@ pub trait Plugins: Send + Sync {
 
     /// Looks at folder and configuration now; then as [`Plugins::list`].
     fn reload(&self) -> PluginsView;
+
+    /// Goes back to the version of a plugin before the live one; then as [`Plugins::list`].
+    ///
+    /// # Errors
+    /// There is none to go back to.
+    fn roll_back(&self, plugin: &str) -> Result<PluginsView, String>;
+
+    /// What the health plugins find wrong now, worst first.
+    fn findings(&self) -> Vec<FindingView>;
 
     /// What each live signal says of each row of a decision: plugin name, one phrase per row.
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)>;

@@ -9,7 +9,7 @@ macro_rules! prebuilt {
     };
 }
 
-/// In the order in which they are shown.
+/// In the order in which they are shown; fallback rules in the order in which they are asked.
 pub(crate) const PACKAGES: &[Package] = prebuilt![
     "model-residency",
     "memory-fit",
@@ -18,4 +18,7 @@ pub(crate) const PACKAGES: &[Package] = prebuilt![
     "role-affinity",
     "availability-trend",
     "context-fit",
+    "next-best-node",
+    "wait-for-load",
+    "nodes",
 ];

@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, SignalPolicy};
+use herdwick_fleet::{Generation, LivePolicy, Moment, PluginId, SignalPolicy, Snapshot};
 
 use crate::builtin;
 use crate::config::PluginsConfig;
+use crate::diagnose::{self, Diagnosis};
 use crate::fault::LoadErrors;
 use crate::load::Loader;
 use crate::member::Member;
@@ -15,6 +16,7 @@ use crate::package::Package;
 use crate::reconcile::{Memory, Plan, Planned, Wanted};
 use crate::set::PluginSet;
 use crate::status::{PluginStatus, Report, State};
+use crate::topology::{Ground, Topology};
 
 /// Why no plugin can run on this machine at all.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,7 @@ pub enum HostError {
 /// Everything that runs plugins.
 pub struct PluginHost {
     loader: Loader,
+    ground: Ground,
     built_in: Vec<Package>,
     set: ArcSwap<PluginSet>,
     /// Taken by whoever changes or asks for the state of plugins, never on the path of a request.
@@ -65,11 +68,19 @@ impl PluginHost {
     }
 
     fn start_with(built_in: Vec<Package>, wanted: &Wanted) -> Result<Self, HostError> {
-        let loader = Loader::new(wanted.cache.clone())?;
-        let empty = PluginSet::build(Generation(0), &loader.engine, &loader.ticker, Vec::new());
+        let mut loader = Loader::new(wanted.cache.clone())?;
+        if let Some(isolation) = wanted.isolation.clone() {
+            loader = loader.isolated(isolation);
+        }
+        let ground = Ground {
+            engine: loader.engine.clone(),
+            ticker: Arc::clone(&loader.ticker),
+            topology: Arc::default(),
+        };
+        let empty = PluginSet::build(Generation(0), &ground, Vec::new());
         let empty = empty.map_err(|(_, error)| LoadErrors(vec![error]))?;
         let set = ArcSwap::from_pointee(empty);
-        let host = Self { loader, built_in, set, state: Mutex::default() };
+        let host = Self { loader, ground, built_in, set, state: Mutex::default() };
         let problems = host.reconcile("start", wanted);
         let named = |error: &crate::LoadError| match &error.plugin {
             crate::Source::File(path) => wanted.files.contains(path),
@@ -82,6 +93,22 @@ impl PluginHost {
     /// The live set. A decision holds it from first to last question.
     pub fn current(&self) -> Arc<PluginSet> {
         self.set.load_full()
+    }
+
+    /// What must be done now and then, away from any request: instances that died are replaced, and plugins that
+    /// want to know who is in the fleet are told when that changed.
+    pub fn tend(&self, fleet: &Snapshot) {
+        let set = self.current();
+        set.mend();
+        if self.ground.topology.load().generation != fleet.topology {
+            self.ground.topology.store(Arc::new(Topology::of(fleet)));
+        }
+        set.tell_topology();
+    }
+
+    /// Asks the health plugins what is wrong.
+    pub fn diagnose(&self, fleet: &Snapshot, now: Moment) -> Vec<Diagnosis> {
+        diagnose::run(self.current().members(), fleet, now)
     }
 
     /// Makes the live set what `wanted` says; decisions under way keep theirs. What cannot be used is in the
@@ -104,6 +131,15 @@ impl PluginHost {
             Report { cause, took: Duration::ZERO, generation, swapped: false, problems: vec![problem] };
         self.state.lock().unwrap_or_else(PoisonError::into_inner).last = Some(report.clone());
         report
+    }
+
+    /// Takes back the live version of a plugin; the next [`PluginHost::reload`] runs the one before it. Forgotten
+    /// at a restart, as the versions before are.
+    ///
+    /// # Errors
+    /// There is none to go back to.
+    pub fn roll_back(&self, plugin: &PluginId) -> Result<(), String> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).memory.take_back(plugin)
     }
 
     /// How the last change went.
@@ -153,12 +189,7 @@ impl PluginHost {
             if same && live.generation() > Generation(0) {
                 return false;
             }
-            match PluginSet::build(
-                live.generation().next(),
-                &self.loader.engine,
-                &self.loader.ticker,
-                members,
-            ) {
+            match PluginSet::build(live.generation().next(), &self.ground, members) {
                 Ok(set) => {
                     self.set.store(Arc::new(set));
                     return true;

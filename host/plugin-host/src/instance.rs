@@ -11,6 +11,7 @@ use crate::engine::Ticker;
 use crate::fault::Fault;
 use crate::limits::{self, Budget};
 use crate::sandbox::{Moment, Room, Sandbox, printable};
+use crate::topology::Topology;
 use crate::world::{Manifest, Setting, World};
 
 /// A plugin that can be called; which calls it has besides those of every plugin depends on its world.
@@ -57,6 +58,12 @@ impl<W: World> Instance<W> {
         Ok(answer.map_err(|problems| {
             problems.iter().map(|problem| printable(problem, limits::ERROR_BYTES)).collect()
         }))
+    }
+
+    /// Tells it who is in the fleet.
+    pub(crate) fn topology(&mut self, topology: &Topology) -> Result<(), Fault> {
+        let budget = cold(self.store.data().large);
+        self.call(budget, |plugin, store| plugin.topology(store, topology))
     }
 
     pub(crate) fn call<T>(

@@ -12,6 +12,7 @@ pub mod check;
 pub mod child;
 pub mod compile;
 pub mod config;
+pub mod diagnose;
 mod encode;
 mod engine;
 mod fault;
@@ -33,6 +34,7 @@ mod settings;
 mod stats;
 pub mod status;
 mod survey;
+mod topology;
 mod trial;
 mod wanted;
 #[cfg(feature = "wasi")]

@@ -18,6 +18,8 @@ pub(crate) struct Described {
     pub(crate) words: Vec<&'static str>,
     /// Whether it asks for the right to refuse a candidate.
     pub(crate) may_veto: bool,
+    /// Whether it wants to know who is in the fleet.
+    pub(crate) wants_topology: bool,
 }
 
 /// Checks what a plugin says of itself. What it may do is not its to say: `may_veto` is only what it asks for.
@@ -62,9 +64,6 @@ pub(crate) fn check(manifest: &Manifest) -> Result<Described, Vec<String>> {
             problems.push(format!("it wants {count} {what}, at most {most} are possible"));
         }
     }
-    if manifest.wants_topology {
-        problems.push("it wants the fleet's topology, which this version does not deliver yet".to_owned());
-    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -75,6 +74,7 @@ pub(crate) fn check(manifest: &Manifest) -> Result<Described, Vec<String>> {
         columns,
         words,
         may_veto: manifest.may_veto,
+        wants_topology: manifest.wants_topology,
     })
 }
 
@@ -132,7 +132,6 @@ mod tests {
                 "it wants the column \"slots.fre-count\", which does not exist; did you mean \"slots.free-count\"?",
                 "it wants the column \"zzz\", which does not exist",
                 "it wants the word \"modle\", which does not exist; did you mean \"model\"?",
-                "it wants the fleet's topology, which this version does not deliver yet",
             ]
         );
     }

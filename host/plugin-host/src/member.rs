@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use herdwick_fleet::PluginId;
-use wasmtime::Engine;
 
 use crate::config::{Mode, OnFault, PluginConfig};
-use crate::engine::Ticker;
 use crate::fault::Fault;
 use crate::instance::Instance;
 use crate::instance_fallback::FallbackInstance;
 use crate::load::Plugin;
 use crate::manifest::Described;
 use crate::stats::Stats;
+use crate::topology::{Ground, Topology};
 
 /// A plugin that can be asked, and how.
 #[derive(Clone)]
@@ -59,12 +58,25 @@ impl Member {
             && self.config.mode == other.config.mode
     }
 
-    /// What a lane needs of it.
-    pub(crate) fn guest(&self, engine: &Engine, ticker: &Arc<Ticker>) -> Result<Guest, Fault> {
-        match &*self.plugin {
-            Plugin::Signal(signal) => signal.0.instance(engine, ticker).map(Guest::Signal),
-            Plugin::Fallback(fallback) => fallback.instance().map(Guest::Fallback),
-            Plugin::Health(_) => Ok(Guest::Idle),
+    /// What a lane needs of it, knowing the fleet if it wants to.
+    pub(crate) fn guest(&self, ground: &Ground) -> Result<Guest, Fault> {
+        let Ground { engine, ticker, topology } = ground;
+        let mut guest = match &*self.plugin {
+            Plugin::Signal(signal) => Guest::Signal(signal.0.instance(engine, ticker)?),
+            Plugin::Fallback(fallback) => Guest::Fallback(fallback.instance()?),
+            Plugin::Health(_) => Guest::Idle,
+        };
+        self.tell(&mut guest, &topology.load())?;
+        Ok(guest)
+    }
+
+    /// Tells it who is in the fleet, if it wants to know.
+    pub(crate) fn tell(&self, guest: &mut Guest, topology: &Topology) -> Result<(), Fault> {
+        match guest {
+            _ if !self.described().wants_topology => Ok(()),
+            Guest::Signal(signal) => signal.topology(topology),
+            Guest::Fallback(rule) => rule.0.topology(topology),
+            Guest::Idle => Ok(()),
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Makes the live set what folder and configuration say it should be: read all, load what is new, keep the last
 //! good version of what is broken, build one set, swap once. Idempotent; whoever asks for it passes no hint.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use herdwick_fleet::PluginId;
 
+use crate::child::Isolation;
 use crate::config::{PluginConfig, PluginsConfig};
 use crate::fault::LoadError;
 use crate::load::Plugin;
@@ -34,6 +35,8 @@ pub struct Wanted {
     pub folder: Option<PathBuf>,
     /// Where compiled plugins are kept; read once, at the start.
     pub cache: Option<PathBuf>,
+    /// Where large plugins are compiled; `None` = in this process. Read once, at the start.
+    pub isolation: Option<Isolation>,
 }
 
 /// What is remembered from one look to the next.
@@ -49,6 +52,8 @@ pub(crate) struct Memory {
     history: HashMap<PluginId, Vec<Arc<Plugin>>>,
     stats: HashMap<(PluginId, Digest), Arc<Stats>>,
     quarantine: HashMap<Digest, Quarantine>,
+    /// Versions that the operator took back.
+    taken_back: HashSet<Digest>,
 }
 
 struct Quarantine {
@@ -238,19 +243,38 @@ impl Memory {
         if !enabled {
             return Planned { member: newest, state: State::Disabled, runs: false };
         }
-        let Some(left) = self.serve_quarantine(&newest, now) else {
+        let state = if self.taken_back.contains(&loaded.digest()) {
+            State::RolledBack
+        } else if let Some(left) = self.serve_quarantine(&newest, now) {
+            State::Quarantined { why: newest.stats.last_fault().unwrap_or_default(), left }
+        } else {
             let state = broken.map_or(State::Live, |why| State::Broken { why });
             return Planned { member: newest, state, runs: true };
         };
-        let why = newest.stats.last_fault().unwrap_or_default();
-        let state = State::Quarantined { why, left };
         let earlier = self.history.get(&id).into_iter().flatten().rev();
         let mut earlier = earlier.filter(|version| version.digest() != loaded.digest());
-        let good = earlier.find(|version| !self.quarantine.contains_key(&version.digest())).cloned();
+        let good = earlier.find(|version| self.is_good(&version.digest())).cloned();
         match good {
             Some(version) => Planned { member: member(version, self), state, runs: true },
             None => Planned { member: newest, state, runs: false },
         }
+    }
+
+    /// Takes back the version that is live now, so that the next plan has the one before it. A file that changes
+    /// is another version and counts again.
+    pub(crate) fn take_back(&mut self, id: &PluginId) -> Result<(), String> {
+        let Some((live, earlier)) = self.history.get(id).and_then(|history| history.split_last()) else {
+            return Err(format!("no plugin {:?} was live since the router started", id.as_str()));
+        };
+        if !earlier.iter().any(|version| self.is_good(&version.digest())) {
+            return Err(format!("there is no earlier version of {:?} to go back to", id.as_str()));
+        }
+        self.taken_back.insert(live.digest());
+        Ok(())
+    }
+
+    fn is_good(&self, digest: &Digest) -> bool {
+        !self.quarantine.contains_key(digest) && !self.taken_back.contains(digest)
     }
 
     /// How long the version stays out; `None` = it may be asked.

@@ -7,22 +7,20 @@ use std::time::Instant;
 use herdwick_fleet::{
     Answer, Column, Generation, Matrix, Overruled, PluginId, Sheet, SignalPolicy, Situation, Step, Words,
 };
-use wasmtime::Engine;
 
 use crate::config::OnFault;
-use crate::engine::Ticker;
 use crate::fault::{Fault, LoadError};
 use crate::instance_fallback::Asked;
 use crate::lane::{Lane, Lanes};
 use crate::load::Plugin;
 use crate::member::{Guest, Member};
+use crate::topology::Ground;
 use crate::trial::checked;
 
 /// One generation of signals with their lanes.
 pub struct PluginSet {
     generation: Generation,
-    engine: Engine,
-    ticker: Arc<Ticker>,
+    ground: Ground,
     columns: Arc<[Column]>,
     members: Vec<Member>,
     lanes: Lanes,
@@ -38,11 +36,10 @@ impl PluginSet {
     /// Makes every instance of the set. Fails with the first member that cannot be made.
     pub(crate) fn build(
         generation: Generation,
-        engine: &Engine,
-        ticker: &Arc<Ticker>,
+        ground: &Ground,
         members: Vec<Member>,
     ) -> Result<Self, (usize, LoadError)> {
-        let lanes = Lanes::build(engine, ticker, &members).map_err(|(index, fault)| {
+        let lanes = Lanes::build(ground, &members).map_err(|(index, fault)| {
             let plugin = members
                 .get(index)
                 .map_or(crate::Source::BuiltIn(""), |member| member.plugin.source().clone());
@@ -51,7 +48,7 @@ impl PluginSet {
         let wanted = members.iter().flat_map(|member| &member.described().columns);
         let wanted: BTreeSet<Column> = wanted.flatten().copied().collect();
         let columns = wanted.into_iter().collect();
-        Ok(Self { generation, engine: engine.clone(), ticker: Arc::clone(ticker), columns, members, lanes })
+        Ok(Self { generation, ground: ground.clone(), columns, members, lanes })
     }
 
     /// Which set this is.
@@ -65,7 +62,12 @@ impl PluginSet {
 
     /// Replaces instances that died. To be called now and then, never from the path of a request.
     pub fn mend(&self) {
-        self.lanes.mend(&self.engine, &self.ticker, &self.members);
+        self.lanes.mend(&self.ground, &self.members);
+    }
+
+    /// Tells the plugins who is in the fleet now.
+    pub(crate) fn tell_topology(&self) {
+        self.lanes.tell(&self.ground, &self.members);
     }
 
     /// Whether a member is out for misbehaviour.
@@ -75,7 +77,7 @@ impl PluginSet {
 
     fn ask(&self, lane: &mut Lane, question: &Question<'_>) -> Sheet {
         let mut sheet = Sheet { generation: self.generation, ..Sheet::default() };
-        let Lane { guests, rows } = lane;
+        let Lane { guests, rows, .. } = lane;
         let mut began = Instant::now();
         for (member, guest) in self.members.iter().zip(guests) {
             if member.is_off() || !matches!(*member.plugin, Plugin::Signal(_)) {
@@ -140,7 +142,7 @@ impl SignalPolicy for PluginSet {
     fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
         // An instance of its own: explaining must not keep a lane from a request.
         let explained = self.members.iter().filter_map(|member| {
-            let Guest::Signal(mut instance) = member.guest(&self.engine, &self.ticker).ok()? else {
+            let Guest::Signal(mut instance) = member.guest(&self.ground).ok()? else {
                 return None;
             };
             let mut rows = Vec::new();
@@ -170,7 +172,7 @@ fn ask_one(
 
 /// The first advice that is not to pass.
 fn advise(members: &[Member], lane: &mut Lane, situation: &Situation<'_>) -> (Option<PluginId>, Step) {
-    let Lane { guests, rows } = lane;
+    let Lane { guests, rows, .. } = lane;
     for (member, slot) in members.iter().zip(guests) {
         let Some(Guest::Fallback(rule)) = slot else { continue };
         if member.is_off() {

@@ -23,6 +23,8 @@ pub enum State {
         /// Until it is tried again.
         left: Duration,
     },
+    /// The operator took the newest version back; an older one runs.
+    RolledBack,
     /// The newest file cannot be used; if an older version exists, that one runs.
     Broken {
         /// What is wrong, and what to do.

@@ -6,8 +6,9 @@ use crate::bindings::fallback::{FallbackPlugin, FallbackPluginPre};
 use crate::bindings::health::{HealthPlugin, HealthPluginPre};
 use crate::bindings::{SignalPlugin, SignalPluginPre, exports, fallback, health};
 use crate::sandbox::Sandbox;
+use crate::topology::Topology;
 
-pub(crate) use crate::bindings::herdwick::plugin::types::{Setting, Value};
+pub(crate) use crate::bindings::herdwick::plugin::types::{Backend, Model, Setting, Value};
 pub(crate) use exports::herdwick::plugin::lifecycle::Manifest;
 
 /// The contract's package.
@@ -60,6 +61,7 @@ pub(crate) trait World: Sized {
         store: &mut Store<Sandbox>,
         settings: &[Setting],
     ) -> wasmtime::Result<Result<(), Vec<String>>>;
+    fn topology(&self, store: &mut Store<Sandbox>, topology: &Topology) -> wasmtime::Result<()>;
 }
 
 impl World for SignalPlugin {
@@ -83,6 +85,16 @@ impl World for SignalPlugin {
         settings: &[Setting],
     ) -> wasmtime::Result<Result<(), Vec<String>>> {
         self.herdwick_plugin_lifecycle().call_configure(store, settings)
+    }
+
+    fn topology(&self, store: &mut Store<Sandbox>, topology: &Topology) -> wasmtime::Result<()> {
+        let generation = generation(topology);
+        self.herdwick_plugin_lifecycle().call_topology(
+            store,
+            generation,
+            &topology.models,
+            &topology.backends,
+        )
     }
 }
 
@@ -117,6 +129,16 @@ impl World for FallbackPlugin {
     ) -> wasmtime::Result<Result<(), Vec<String>>> {
         self.herdwick_plugin_lifecycle().call_configure(store, settings)
     }
+
+    fn topology(&self, store: &mut Store<Sandbox>, topology: &Topology) -> wasmtime::Result<()> {
+        let generation = generation(topology);
+        self.herdwick_plugin_lifecycle().call_topology(
+            store,
+            generation,
+            &topology.models,
+            &topology.backends,
+        )
+    }
 }
 
 impl World for HealthPlugin {
@@ -150,4 +172,19 @@ impl World for HealthPlugin {
     ) -> wasmtime::Result<Result<(), Vec<String>>> {
         self.herdwick_plugin_lifecycle().call_configure(store, settings)
     }
+
+    fn topology(&self, store: &mut Store<Sandbox>, topology: &Topology) -> wasmtime::Result<()> {
+        let generation = generation(topology);
+        self.herdwick_plugin_lifecycle().call_topology(
+            store,
+            generation,
+            &topology.models,
+            &topology.backends,
+        )
+    }
+}
+
+/// The contract counts to 2^32 and begins again: a plugin only compares for equality.
+fn generation(topology: &Topology) -> u32 {
+    (topology.generation.0 & u64::from(u32::MAX)) as u32
 }

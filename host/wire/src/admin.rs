@@ -145,6 +145,29 @@ pub struct ShadowCountView {
     pub changed: usize,
 }
 
+/// Something that is wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FindingView {
+    /// The plugin that found it.
+    pub plugin: String,
+    /// The check within it.
+    pub check: String,
+    /// `info`, `warning` or `critical`.
+    pub severity: String,
+    /// What it is about: `fleet`, `node:<name>`, `model:<name>`…
+    pub subject: String,
+    /// A line.
+    pub title: String,
+    /// What was seen.
+    pub detail: String,
+    /// What to do.
+    pub advice: String,
+    /// A command that does it.
+    pub command: Option<String>,
+    /// Seconds for which it has held.
+    pub since_s: u64,
+}
+
 /// An error of the admin API.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ErrorView {

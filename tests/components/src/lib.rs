@@ -91,7 +91,9 @@ impl Signal<'_> {
 
     fn text(&self) -> String {
         let mut data = Data::default();
-        let manifest = data.manifest(self.name, self.columns, self.words, self.may_veto);
+        // Whoever looks at the fleet wants to be told of it.
+        let rights = [self.one.contains("$fleet"), self.may_veto];
+        let manifest = data.manifest(self.name, self.columns, self.words, rights);
         let heap = (DATA_AT + data.bytes.len()).next_multiple_of(16);
         let cost = self.cost.unwrap_or("(call $each (local.get $rows) (local.get $len))");
         [
@@ -133,7 +135,7 @@ impl Data {
         pair(self.put(&items), texts.len())
     }
 
-    fn manifest(&mut self, name: &str, columns: &[&str], words: &[&str], may_veto: bool) -> usize {
+    fn manifest(&mut self, name: &str, columns: &[&str], words: &[&str], rights: [bool; 2]) -> usize {
         let fields = [
             self.text(name),
             self.text("0.0.1"),
@@ -143,7 +145,8 @@ impl Data {
         ];
         let mut record = fields.concat();
         // wants-topology, may-veto, padding.
-        record.extend([0, u8::from(may_veto), 0, 0]);
+        record.extend(rights.map(u8::from));
+        record.extend([0, 0]);
         self.put(&record)
     }
 

@@ -74,7 +74,7 @@ impl Other {
     /// The text is no WebAssembly or does not fit the contract.
     pub fn component(&self) -> anyhow::Result<Vec<u8>> {
         let mut data = self.data.clone();
-        let manifest = data.manifest(&self.name, &[], &[], false);
+        let manifest = data.manifest(&self.name, &[], &[], [false; 2]);
         let heap = (DATA_AT + data.bytes.len()).next_multiple_of(16);
         let text = [
             ("{{heap}}", heap.to_string()),

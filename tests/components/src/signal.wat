@@ -6,6 +6,8 @@
   (global $top (mut i32) (i32.const {{heap}}))
   ;; The words of the call under way: pairs of pointer and length.
   (global $words (mut i32) (i32.const 0))
+  ;; Number of backends in the fleet.
+  (global $fleet (mut i32) (i32.const 0))
   ;; For `configure` to remember a number in.
   (global $setting (mut f64) (f64.const 0))
 
@@ -62,7 +64,9 @@
   (func (export "herdwick:plugin/lifecycle@0.1.0#configure")
     (param $settings i32) (param $count i32) (result i32)
     {{configure}})
-  (func (export "herdwick:plugin/lifecycle@0.1.0#topology") (param i32 i32 i32 i32 i32))
+  (func (export "herdwick:plugin/lifecycle@0.1.0#topology") (param i32 i32 i32 i32 i32)
+    (global.set $fleet (local.get 4))
+    (call $reset (i32.const 0)))
 
   (func (export "herdwick:plugin/explain@0.1.0#explain") (param i32 i32 i32 i32) (result i32)
     (local $ret i32)

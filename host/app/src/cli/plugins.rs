@@ -61,8 +61,10 @@ fn show(ask: &Ask, plugins: &PluginsView) -> anyhow::Result<()> {
     if ask.json {
         return print::json(plugins);
     }
-    let head =
-        ["NAME", "VERSION", "STATE", "MODE", "WEIGHT", "CALLS", "FAULTS", "P50", "P99", "SOURCE", "NOTE"];
+    let head = [
+        "NAME", "KIND", "VERSION", "STATE", "MODE", "WEIGHT", "CALLS", "FAULTS", "P50", "P99", "SOURCE",
+        "NOTE",
+    ];
     let head = head.map(str::to_owned).to_vec();
     let rows = std::iter::once(head).chain(plugins.plugins.iter().map(row));
     print::table(&rows.collect::<Vec<_>>())?;
@@ -78,6 +80,7 @@ fn row(plugin: &PluginView) -> Vec<String> {
     };
     vec![
         plugin.name.clone(),
+        plugin.kind.clone(),
         plugin.version.clone(),
         plugin.state.clone(),
         plugin.mode.clone(),

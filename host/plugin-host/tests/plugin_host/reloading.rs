@@ -199,6 +199,28 @@ fn three_faults_put_a_version_out_and_bring_the_one_before_back() {
 }
 
 #[test]
+fn a_version_that_is_taken_back_makes_room_for_the_one_before_until_the_file_changes() {
+    let (host, _none) = host(&[]);
+    let folder = Folder::new();
+    let visitor = herdwick_fleet::PluginId::new("visitor");
+    let answer = || costs(&ask(&host, &[(4.0, 0.0)]), "visitor");
+    let put = |number: &str| {
+        let one = says(number);
+        folder.guest(&Signal { name: "visitor", one: &one, ..Signal::default() });
+        host.reload("it came", &folder.wanted());
+    };
+    assert!(host.roll_back(&visitor).is_err_and(|why| why.contains("no plugin \"visitor\"")));
+    put("1");
+    assert!(host.roll_back(&visitor).is_err_and(|why| why.contains("no earlier version")));
+    put("2");
+    host.roll_back(&visitor).expect("there is one before");
+    host.reload("asked", &folder.wanted());
+    assert_eq!((answer(), status(&host, "visitor").state), (vec![1.0], State::RolledBack));
+    put("3");
+    assert_eq!((answer(), status(&host, "visitor").state), (vec![3.0], State::Live));
+}
+
+#[test]
 fn a_quarantined_plugin_without_history_is_left_out() {
     let folder = Folder::new();
     let bad =
@@ -260,4 +282,29 @@ fn explaining_puts_the_stored_rows_into_words() {
     let residency = phrases.iter().find(|(plugin, _)| plugin.as_str() == "model-residency");
     let expected = ["resident".to_owned(), "3.0 s to load".to_owned()];
     assert_eq!(residency.map(|(_, phrases)| phrases.as_slice()), Some(&expected[..]));
+}
+
+#[test]
+fn plugins_that_want_to_know_the_fleet_are_told_of_every_change() {
+    use herdwick_fleet::{Fleet, Origin};
+    let counts =
+        Signal { name: "counts", one: "(f64.convert_i32_u (global.get $fleet))", ..Signal::default() };
+    let (host, _folder) = host(&[&counts]);
+    let mut fleet = Fleet::default();
+    let counted = || costs(&ask(&host, &[(4.0, 0.0)]), "counts");
+    assert_eq!(counted(), [0.0], "nobody yet");
+    for node in 1..=3_u8 {
+        fleet.add(&format!("node-{node}"), Origin { host: format!("10.0.0.{node}"), port: 11434 }, 1);
+        host.tend(&fleet.snapshot());
+        // Every lane knows, whichever is taken.
+        for _ in 0..4 {
+            assert_eq!(counted(), [f64::from(node)]);
+        }
+    }
+    // Instances made later know it from the beginning.
+    let folder = Folder::new();
+    let heavy = PluginConfig { weight: 2.0, ..PluginConfig::default() };
+    folder.guest(&counts);
+    host.reload("moved", &configured(&folder, "counts", heavy));
+    assert_eq!(counted(), [3.0]);
 }

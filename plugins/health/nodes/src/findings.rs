@@ -16,7 +16,7 @@ const MOST_CHARS: usize = 60;
 /// The router may have started a moment ago and not have looked around yet.
 const NO_NODES_VISIBLE_AFTER_S: u32 = 30;
 /// Says for each node what the router sees of it. It takes no name, so no name can change what it does.
-const DOCTOR: &str = "herdwick doctor";
+const DOCTOR: &str = "ollama serve";
 
 /// The limits that an operator may set.
 #[derive(Debug)]

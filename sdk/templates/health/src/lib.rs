@@ -53,7 +53,7 @@ impl Plugin {
             title: format!("{name} is silent"),
             detail: format!("Its last answer came {} ago.", phrase::ms(silent_ms)),
             advice: "Switch it on, or take it out of the router's file.".to_owned(),
-            command: Some("herdwick doctor".to_owned()),
+            command: Some("ollama serve".to_owned()),
             evidence: vec![fact.clone()],
             visible_after_s: 0,
             out_of_rotation: false,
