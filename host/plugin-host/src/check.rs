@@ -18,6 +18,8 @@ pub struct Asks {
     pub columns: Vec<Option<&'static str>>,
     /// The words it wants, in its order.
     pub words: Vec<&'static str>,
+    /// Whether it wants to be told who is in the fleet.
+    pub wants_topology: bool,
     /// Whether it wants to refuse candidates, and has the right to.
     pub may_veto: bool,
 }
@@ -35,6 +37,7 @@ impl PluginSet {
             id: described.id.clone(),
             columns: described.columns.iter().map(|column| Some((*column)?.name())).collect(),
             words: described.words.clone(),
+            wants_topology: described.wants_topology,
             may_veto: described.may_veto,
         });
         asks.collect()

@@ -32,6 +32,7 @@ struct Found {
     sha256: String,
     columns: Vec<&'static str>,
     words: Vec<&'static str>,
+    wants_topology: bool,
     asks_veto: bool,
     replaces_built_in: bool,
     /// The slowest of the calls with hostile input.
@@ -55,6 +56,7 @@ impl Check {
             sha256: plugin.status.digest.to_string(),
             columns: plugin.asks.columns.iter().flatten().copied().collect(),
             words: plugin.asks.words.clone(),
+            wants_topology: plugin.asks.wants_topology,
             asks_veto: plugin.asks.may_veto,
             replaces_built_in: check::is_built_in(plugin.status.id.as_str()),
             slowest_us: us(slowest),
@@ -78,6 +80,7 @@ fn table(found: &Found) -> String {
         row("sha256", found.sha256.clone()),
         row("columns", list(&found.columns)),
         row("words", list(&found.words)),
+        row("topology", if found.wants_topology { "wanted" } else { "not wanted" }.to_owned()),
         row("vetoes", vetoes.to_owned()),
         row(
             "slowest",
