@@ -144,6 +144,40 @@ fn edits_of_the_configuration_act_at_once_and_mistakes_change_nothing() {
 }
 
 #[test]
+fn plugins_are_switched_and_taken_back_by_command() {
+    let home = Home::new("switch");
+    home.put("plugins/visitor.wasm", &first());
+    let (_one, _two, router) = fleet(&home);
+    let address = router.address.to_string();
+    let [flag, folder] = home.option();
+    let run = |args: &[&str]| {
+        let all: Vec<&str> = ["plugins"].iter().chain(args).copied().chain(["--router", &address]).collect();
+        finished(&all)
+    };
+    assert_eq!(run(&["disable", "visitor", flag, folder]).code, Some(0));
+    assert_eq!(state(&list(&router), "visitor"), "disabled");
+    let written = std::fs::read_to_string(home.0.join("overrides.toml")).expect("it is written down");
+    assert!(written.contains("enabled = false"), "{written}");
+    assert_eq!(run(&["enable", "visitor", flag, folder]).code, Some(0));
+    assert_eq!(state(&list(&router), "visitor"), "live");
+    let unknown = run(&["disable", "vistor", flag, folder]);
+    assert!(
+        unknown.code == Some(1) && unknown.stderr.contains("the nearest is \"visitor\""),
+        "{}",
+        unknown.stderr
+    );
+
+    home.put("plugins/visitor.wasm", &last());
+    goes_to(&router, "two");
+    let back = run(&["rollback", "visitor"]);
+    assert_eq!(back.code, Some(0), "{}", back.stderr);
+    assert_eq!(state(&list(&router), "visitor"), "rolled back");
+    goes_to(&router, "one");
+    let again = run(&["rollback", "visitor"]);
+    assert!(again.stderr.contains("no earlier version"), "{}", again.stderr);
+}
+
+#[test]
 fn a_shadow_is_asked_counts_for_nothing_and_says_what_it_would_have_changed() {
     let home = Home::new("shadow");
     home.put("plugins/visitor.wasm", &first());

@@ -76,7 +76,11 @@ impl Demo {
             name: name.clone(),
             origin: origin(node),
             slots: *slots,
-            labels: BTreeMap::new(),
+            // One of them, so that a plugin that looks at labels has something to see.
+            labels: match name.as_str() {
+                "mini" => [("prefer".to_owned(), "yes".to_owned())].into(),
+                _ => BTreeMap::new(),
+            },
         });
         each.collect()
     }

@@ -26,7 +26,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 }
                 // Another weight is another set, with every instance made anew.
                 let weight = 1.0 + f64::from(round % 2);
-                let plugins = [("queue-depth".to_owned(), PluginConfig { weight, ..PluginConfig::default() })];
+                let plugins =
+                    [("queue-depth".to_owned(), PluginConfig { weight, ..PluginConfig::default() })];
                 let config = PluginsConfig { plugins: plugins.into(), ..PluginsConfig::default() };
                 if host.reload("bench", &Wanted { config, ..Wanted::default() }).swapped {
                     swaps.fetch_add(1, Ordering::Relaxed);

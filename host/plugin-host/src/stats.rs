@@ -12,9 +12,13 @@ use crate::fault::Fault;
 const STRIKES: usize = 3;
 /// … within this time put a plugin in quarantine.
 const WINDOW: Duration = Duration::from_secs(60);
-/// A plugin that ran out of time is to blame only if that happens to more than one call in this many: on a busy
-/// machine the clock also runs while nobody lets the plugin run.
-const LATE_CALLS: u64 = 100;
+/// On a busy machine the clock also runs while nobody lets the plugin run, so one that ran out of time is to
+/// blame only if it does so again and again: the strikes that count lie within this many calls …
+const LATE_ROW: u64 = 10;
+/// … or more than one call in this many was late, and that …
+const LATE_SHARE: u64 = 100;
+/// … at least so often.
+const LATE_LEAST: u64 = 10;
 /// Steps per doubling of a call's duration: a percentile is right to about a fifth.
 const STEPS: u32 = 4;
 /// 2^32 ns are more than any budget.
@@ -25,6 +29,8 @@ const BUCKETS: usize = 32 * STEPS as usize;
 pub(crate) struct Stats {
     calls: AtomicU64,
     faults: AtomicU64,
+    /// Calls that reached the plugin.
+    reached: AtomicU64,
     late: AtomicU64,
     times: [AtomicU64; BUCKETS],
     out: AtomicBool,
@@ -34,7 +40,20 @@ pub(crate) struct Stats {
 #[derive(Debug, Default)]
 struct Strikes {
     recent: VecDeque<Instant>,
+    /// At which calls it ran out of time lately.
+    late_at: VecDeque<u64>,
     last: Option<String>,
+}
+
+impl Strikes {
+    /// Whether as many calls as it takes were late one shortly after the other, this one the last.
+    fn late_again(&mut self, call: u64) -> bool {
+        self.late_at.push_back(call);
+        while self.late_at.len() > STRIKES {
+            self.late_at.pop_front();
+        }
+        self.late_at.len() == STRIKES && self.late_at.front().is_some_and(|first| call - first < LATE_ROW)
+    }
 }
 
 impl Default for Stats {
@@ -42,6 +61,7 @@ impl Default for Stats {
         Self {
             calls: AtomicU64::new(0),
             faults: AtomicU64::new(0),
+            reached: AtomicU64::new(0),
             late: AtomicU64::new(0),
             times: [const { AtomicU64::new(0) }; BUCKETS],
             out: AtomicBool::new(false),
@@ -54,6 +74,7 @@ impl Stats {
     /// A call ended well.
     pub(crate) fn count(&self, took: Duration) {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        self.reached.fetch_add(1, Ordering::Relaxed);
         if let Some(bucket) = self.times.get(bucket(took)) {
             bucket.fetch_add(1, Ordering::Relaxed);
         }
@@ -61,19 +82,22 @@ impl Stats {
 
     /// A call ended badly. The third within a minute puts the version out at once.
     pub(crate) fn strike(&self, fault: &Fault, now: Instant) {
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
+        self.calls.fetch_add(1, Ordering::Relaxed);
         self.faults.fetch_add(1, Ordering::Relaxed);
         // Restarting is the consequence of a fault and not another one.
         if *fault == Fault::Restarting {
             return;
         }
+        let reached = self.reached.fetch_add(1, Ordering::Relaxed) + 1;
         let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
         strikes.last = Some(fault.to_string());
         if matches!(fault, Fault::Deadline { .. }) {
             let late = self.late.fetch_add(1, Ordering::Relaxed) + 1;
-            if late * LATE_CALLS <= calls {
+            let often = late >= LATE_LEAST && late * LATE_SHARE > reached;
+            if !strikes.late_again(reached) && !often {
                 return;
             }
+            self.out.store(true, Ordering::Release);
         }
         strikes.recent.push_back(now);
         while strikes.recent.front().is_some_and(|first| now.duration_since(*first) > WINDOW) {
@@ -91,7 +115,11 @@ impl Stats {
 
     /// Its time is served: it may be asked again, with a clean record.
     pub(crate) fn readmit(&self) {
-        self.strikes.lock().unwrap_or_else(PoisonError::into_inner).recent.clear();
+        let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
+        strikes.recent.clear();
+        strikes.late_at.clear();
+        self.late.store(0, Ordering::Relaxed);
+        drop(strikes);
         self.out.store(false, Ordering::Release);
     }
 
@@ -153,14 +181,27 @@ mod tests {
     #[test]
     fn being_late_now_and_then_is_the_machines_fault() {
         let (rarely, always) = (Stats::default(), Stats::default());
-        for _ in 0..1_000 {
-            rarely.count(Duration::from_micros(1));
-        }
         for _ in 0..3 {
+            for _ in 0..300 {
+                rarely.count(Duration::from_micros(1));
+            }
             rarely.strike(&Fault::Deadline { ms: 5 }, Instant::now());
             always.strike(&Fault::Deadline { ms: 5 }, Instant::now());
         }
         assert!(!rarely.is_out() && always.is_out());
+        let (young, sometimes) = (Stats::default(), Stats::default());
+        for round in 0..20 {
+            for _ in 0..20 {
+                young.count(Duration::from_micros(1));
+                sometimes.count(Duration::from_micros(1));
+            }
+            if round < 3 {
+                young.strike(&Fault::Deadline { ms: 5 }, Instant::now());
+            }
+            sometimes.strike(&Fault::Deadline { ms: 5 }, Instant::now());
+        }
+        assert!(!young.is_out(), "three late calls in a busy minute");
+        assert!(sometimes.is_out(), "one call in twenty, on and on");
     }
 
     #[test]

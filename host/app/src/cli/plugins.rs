@@ -8,6 +8,7 @@ mod check;
 mod folder;
 mod hostile;
 mod new;
+mod switch;
 mod template;
 mod test;
 
@@ -24,6 +25,12 @@ pub(crate) enum Command {
     List(Ask),
     /// Looks at the plugin folder and the configuration now.
     Reload(Ask),
+    /// Switch a plugin on.
+    Enable(switch::Switch),
+    /// Switch a plugin off.
+    Disable(switch::Switch),
+    /// Go back to the version of a plugin before the live one, until its file changes.
+    Rollback(switch::Rollback),
     /// Begin a plugin: writes a small one that is complete.
     New(new::New),
     /// Make the component of a plugin in Rust.
@@ -49,6 +56,9 @@ impl Command {
         match self {
             Self::List(ask) => show(ask, &ask.router.get("/admin/v1/plugins")?),
             Self::Reload(ask) => show(ask, &ask.router.post("/admin/v1/plugins/reload")?),
+            Self::Enable(args) => args.run(true),
+            Self::Disable(args) => args.run(false),
+            Self::Rollback(args) => args.run(),
             Self::New(args) => args.run(),
             Self::Build(args) => args.run(),
             Self::Check(args) => args.run(),

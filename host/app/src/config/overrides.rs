@@ -19,10 +19,6 @@ const MEND: &str = "mend the file or remove it; it only holds changes made by co
 
 /// Says a value, now and in later runs. The key is written as in `plugins.queue-depth.enabled`, and must be one
 /// that the configuration has.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the commands that switch plugins on and off are its callers")
-)]
 pub(crate) fn set(path: &Path, key: &str, value: impl Into<Value>) -> anyhow::Result<()> {
     let keys = parts(key)?;
     let Some((last, sections)) = keys.split_last() else {
