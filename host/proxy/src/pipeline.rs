@@ -104,6 +104,6 @@ fn signature(ticket: &Ticket, profile: &Profile) -> [(http::HeaderName, http::He
         (headers::NODE, headers::text(&ticket.backend.node.name)),
         (headers::MODEL, headers::text(profile.model.as_str())),
         (headers::ATTEMPTS, http::HeaderValue::from(profile.attempts + 1)),
-        (headers::WHY, headers::text(&ticket.decision.why())),
+        (headers::WHY, headers::text(&ticket.why())),
     ]
 }

@@ -43,6 +43,16 @@ impl Ticket {
         })
     }
 
+    /// Why this backend, in one line: the decision's reason, unless a fallback rule advised another than its best.
+    pub(crate) fn why(&self) -> String {
+        match self.decision.ranked.first() {
+            Some(best) if best.row != self.backend.row => {
+                format!("{} as a fallback rule advised after a failure", self.backend.node.name)
+            }
+            _ => self.decision.why(),
+        }
+    }
+
     /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast
     /// must not look like one that is ready.
     pub(crate) fn succeeded(&mut self, now: Moment) {
