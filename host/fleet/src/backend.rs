@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::column::Column;
 use crate::id::{BackendId, RowId};
 use crate::live::{BackendLive, HoldingLive};
 use crate::model::{Model, ModelName, Residency};
@@ -50,11 +51,18 @@ pub struct Backend {
     pub seen: Option<Moment>,
     /// The models it holds.
     pub holdings: BTreeMap<ModelName, Arc<Holding>>,
+    /// Numbers told of it and of its machine, by column.
+    pub readings: BTreeMap<Column, Reading<f64>>,
     /// What must be true this instant.
     pub live: Arc<BackendLive>,
 }
 
 impl Backend {
+    /// A number that was told of it, as long as it is fresh.
+    pub fn reading(&self, column: Column, now: Moment) -> Option<f64> {
+        self.readings.get(&column)?.at(now).copied()
+    }
+
     /// Why nobody should be sent here, if so.
     pub fn unreachable(&self) -> Option<&str> {
         match &self.reach {

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Holding, PRIOR_PREFILL_RATIO};
+use crate::backend::{Backend, Holding, PRIOR_PREFILL_RATIO};
 use crate::candidate::Candidate;
 use crate::model::Residency;
 use crate::moment::Moment;
@@ -185,6 +185,10 @@ impl Matrix {
 fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
     let Candidate { backend, holding } = candidate;
+    // What somebody measured outranks what we can only conclude.
+    if let Some(told) = backend.reading(column, shared.now) {
+        return told;
+    }
     let residency = || holding.residency(shared.now);
     let slots = &holding.live.slots;
     match column {
@@ -221,6 +225,7 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             let all: u32 = backend.holdings.values().map(|other| other.live.slots.busy()).sum();
             f64::from(all.saturating_sub(slots.busy()))
         }
+        Column::MemEvictable => evictable(backend, shared.now),
         Column::Decode => holding.prior_decode_per_s(),
         Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
         Column::RateSamples => 0.0,
@@ -228,6 +233,14 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
         // Named in the contract, known only with agents and learning.
         _ => UNKNOWN,
     }
+}
+
+/// Bytes on the GPU held by models that nobody uses now, as far as polls tell; NaN without a fresh poll.
+fn evictable(backend: &Backend, now: Moment) -> f64 {
+    let idle = backend.holdings.values().filter(|holding| holding.live.slots.busy() == 0);
+    let known = backend.holdings.values().any(|holding| holding.polled.is_some_and(|p| p.at(now).is_some()));
+    let bytes: u64 = idle.filter_map(|holding| holding.resident(now)).map(|(bytes, _)| bytes).sum();
+    if known { bytes as f64 } else { f64::NAN }
 }
 
 #[cfg(test)]

@@ -57,6 +57,7 @@ impl Fleet {
             version: "".into(),
             seen: None,
             holdings: BTreeMap::new(),
+            readings: BTreeMap::new(),
             live: Arc::new(BackendLive::default()),
         });
         self.members.insert(row, Member { backend, slots, lives: BTreeMap::new() });
@@ -92,6 +93,12 @@ impl Fleet {
                     events.push(Event::Down { node: Arc::clone(&backend.node.name), why: Arc::clone(&why) });
                 }
                 backend.reach = Reach::Down(why);
+            }
+            Claim::Readings(readings, keeps) => {
+                // What is not a number is not known; the reading before runs out by itself.
+                let told = readings.into_iter().filter(|(_, value)| value.is_finite());
+                let told = told.map(|(column, value)| (column, Reading::new(value, at, keeps)));
+                backend.readings.extend(told);
             }
             Claim::Version(version) => {
                 backend.version = version.into();

@@ -1,6 +1,9 @@
 //! What one probe of a backend, after validation, claims. Every way of learning about a backend ends here, so
 //! that the fleet changes by one path.
 
+use std::time::Duration;
+
+use crate::column::Column;
 use crate::id::BackendId;
 use crate::model::{Model, ModelName};
 use crate::moment::Moment;
@@ -25,6 +28,9 @@ pub enum Claim {
     Models(Vec<ModelClaim>),
     /// Every model it has in memory (`/api/ps`).
     Resident(Vec<ResidentClaim>),
+    /// Numbers about the machine or the server, and how long they may be believed: memory, heat, learned rates,
+    /// whatever a column names.
+    Readings(Vec<(Column, f64)>, Duration),
     /// It does not answer; why, for people.
     Unreachable(String),
 }

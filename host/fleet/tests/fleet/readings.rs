@@ -1,8 +1,9 @@
 //! What the matrix says of each candidate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use herdwick_fleet::{Column, Field, Matrix, Moment, Snapshot};
+use herdwick_fleet::{Claim, Column, Field, Matrix, Moment, Snapshot};
 
 use super::{Scene, occupy, profile};
 
@@ -51,4 +52,33 @@ fn running_work_shows_at_once() {
     assert_eq!(read(&snapshot, Column::OtherCount, Moment(0)), [0.0]);
     drop(held);
     assert_eq!(read(&snapshot, Column::SlotsFree, Moment(0)), [4.0]);
+}
+
+#[test]
+fn what_is_told_outranks_what_is_concluded_until_it_is_stale() {
+    let mut scene = Scene::default().node("a", true, 4).node("b", false, 1);
+    let told = vec![
+        (Column::MemTotal, 64e9),
+        (Column::Decode, 31.0),
+        (Column::Thermal, 2.0),
+        (Column::Battery, f64::NAN),
+    ];
+    scene.tell("a", Claim::Readings(told, Duration::from_secs(3)));
+    let snapshot = scene.snapshot();
+    for (column, at, values) in [
+        (Column::MemTotal, 3_000, [64e9, f64::NAN]),
+        (Column::MemTotal, 3_001, [f64::NAN, f64::NAN]),
+        (Column::Decode, 3_000, [31.0, 50.0]),
+        (Column::Decode, 3_001, [50.0, 50.0]),
+        (Column::Thermal, 0, [2.0, f64::NAN]),
+        (Column::Battery, 0, [f64::NAN, f64::NAN]),
+        (Column::MemEvictable, 0, [7.0, 0.0]),
+    ] {
+        let found = read(&snapshot, column, Moment(at));
+        let same = found.iter().zip(values).all(|(a, b)| *a == b || (a.is_nan() && b.is_nan()));
+        assert!(same, "{column} at {at}: {found:?}");
+    }
+    let held = occupy(&snapshot, "a", 1);
+    assert_eq!(read(&snapshot, Column::MemEvictable, Moment(0)), [0.0, 0.0], "who is in use stays");
+    drop(held);
 }
