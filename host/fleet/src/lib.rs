@@ -4,7 +4,7 @@
 //! arguments, so that every decision can be tested in microseconds and replayed later from its inputs.
 //!
 //! Reading order: [`id`] and [`model`] name things, [`backend`] and [`fleet`] hold what is known,
-//! [`snapshot`] freezes it, [`candidate`] says who can serve, [`column`] turns that into numbers for the
+//! [`snapshot`] freezes it, [`candidate`] says who can serve, [`mod@column`] turns that into numbers for the
 //! signals, [`cost`] folds their answers, [`decision`] ranks and explains.
 
 pub mod backend;
