@@ -122,10 +122,12 @@ fn classify(error: &wasmtime::Error, budget: Budget) -> Fault {
             let text = format!("{error:#}");
             // wasmtime has no type for this one.
             if text.contains("fuel allocated for hostcalls") {
-                Fault::Huge { bytes: budget.answer_bytes }
-            } else {
-                Fault::Trap(printable(&text, limits::ERROR_BYTES))
+                return Fault::Huge { bytes: budget.answer_bytes };
             }
+            // Above the cause of a trap stands the guest's backtrace, which says nothing to its operator.
+            let cause = error.root_cause().to_string();
+            let told = if text.contains("wasm backtrace") { &cause } else { &text };
+            Fault::Trap(printable(told, limits::ERROR_BYTES))
         }
     }
 }
