@@ -15,15 +15,9 @@ fn fleet() -> (Node, Router) {
 fn a_stream_arrives_token_by_token_while_it_is_made() {
     let (node, router) = fleet();
     let mut client = Client::connect(router.address);
-    let slow = r#"{"model":"m:1b","messages":[],"x":"slow"}"#;
     // A pause in the middle: the node makes its next token only after a second.
     node.script(r#"[{"ok":{"n":3,"itl_ms":400}}]"#);
-    client.send(
-        "POST",
-        "/api/chat",
-        &[],
-        slow.replace("[]", r#"[{"role":"user","content":"hi"}]"#).as_bytes(),
-    );
+    client.send("POST", "/api/chat", &[], ASK.as_bytes());
     let mut answer = client.begin();
     assert_eq!(answer.head.header("content-type"), "application/x-ndjson");
     let first = answer.piece().expect("a first token").expect("whole");

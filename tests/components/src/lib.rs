@@ -249,7 +249,7 @@ pub fn hostile() -> Vec<(Signal<'static>, &'static str)> {
         ),
         (guest("short", "(call $ok (i32.const 0) (i32.const 0))"), "answered 0 numbers for"),
         (guest("long", "(call $ok (i32.const 0) (i32.const 100))"), "answered 100 numbers for"),
-        (guest("lies", "(call $ok (i32.const 0) (i32.const 0x7fffffff))"), ""),
+        (guest("lies", "(call $ok (i32.const 0) (i32.const 0x7fffffff))"), "out of bounds"),
         (Signal { name: "minus-infinity", one: "(f64.const -inf)", ..Signal::default() }, "minus infinity"),
     ]
 }
