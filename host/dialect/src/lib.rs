@@ -1,0 +1,21 @@
+//! The three dialects that clients speak (Ollama, OpenAI, Anthropic), as pure functions of bytes: which routes there
+//! are, how an answer is framed, how a good one ends, what a backend's error means, how ours are written. It knows
+//! neither sockets nor the fleet.
+//!
+//! Reading order: [`endpoint`] names the routes; [`frames`] cuts an answer into frames, [`ending`] reads them and says
+//! how it ended; [`whole`] does both for an answer in one piece; [`verdict`] judges a backend's error; [`failure`]
+//! writes ours.
+
+pub mod ending;
+pub mod endpoint;
+pub mod failure;
+mod figures;
+pub mod frames;
+pub mod multipart;
+pub mod verdict;
+pub mod whole;
+
+pub use ending::{End, Ending};
+pub use endpoint::{Endpoint, Family};
+pub use figures::Figures;
+pub use frames::Splitter;
