@@ -7,9 +7,9 @@ use crate::support::{Client, Log, Node, Router, nobody, post};
 const MODEL: &[&str] = &["--slots", "1", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
 const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
 
-fn fleet(level: &str) -> (Node, Router, Log) {
+fn fleet(variables: &[(&str, &str)]) -> (Node, Router, Log) {
     let node = Node::start("studio", MODEL);
-    let (router, log) = Router::start_logged(&[node.spec(1)], &[], level);
+    let (router, log) = Router::start_logged(&[node.spec(1)], &[], variables);
     let router = router.knows("m:1b");
     (node, router, log)
 }
@@ -26,7 +26,7 @@ fn next(log: &Log) -> serde_json::Value {
 
 #[test]
 fn an_answer_leaves_a_line_that_tells_where_it_ran_and_how_it_went() {
-    let (_node, router, log) = fleet("info");
+    let (_node, router, log) = fleet(&[]);
     let reply = post(router.address, "/api/chat", ASK);
     let line = next(&log);
     let fields: [(&str, serde_json::Value); 10] = [
@@ -50,7 +50,7 @@ fn an_answer_leaves_a_line_that_tells_where_it_ran_and_how_it_went() {
 
 #[test]
 fn every_ending_has_its_word() {
-    let (node, router, log) = fleet("info");
+    let (node, router, log) = fleet(&[]);
     let ended = |log: &Log| {
         let line = next(log);
         (line["ending"].as_str().expect("an ending").to_owned(), line["status"].clone())
@@ -91,8 +91,16 @@ fn every_ending_has_its_word() {
 }
 
 #[test]
+fn only_failures_are_told_where_that_is_wanted() {
+    let (_node, router, log) = fleet(&[("HERDWICK_TELEMETRY__LOG_REQUESTS", "failures")]);
+    assert_eq!(post(router.address, "/api/chat", ASK).status, 200);
+    assert_eq!(post(router.address, "/api/chat", "{}").status, 400);
+    assert_eq!(log.request()["ending"], "missing_model");
+}
+
+#[test]
 fn waiting_and_further_tries_are_told() {
-    let (node, router, log) = fleet("info");
+    let (node, router, log) = fleet(&[]);
     node.script(r#"[{"silent":{"ms":300}}]"#);
     let mut first = Client::connect(router.address);
     first.send("POST", "/api/chat", &[], ASK.as_bytes());
@@ -102,7 +110,7 @@ fn waiting_and_further_tries_are_told() {
     assert!(waited[0].is_some_and(|ms| ms < 100.0) && waited[1].is_some_and(|ms| ms > 100.0), "{waited:?}");
 
     let dead = format!("dead=http://{}", nobody());
-    let (router, log) = Router::start_logged(&[dead, node.spec(1)], &[], "info");
+    let (router, log) = Router::start_logged(&[dead, node.spec(1)], &[], &[]);
     let router = router.knows("m:1b");
     node.script(r#"[{"rst":{"after":0}},{"rst":{"after":0}},{"rst":{"after":0}}]"#);
     assert_eq!(post(router.address, "/api/chat", ASK).status, 502);
@@ -115,7 +123,7 @@ fn waiting_and_further_tries_are_told() {
 #[cfg(unix)]
 fn nothing_of_what_is_said_gets_into_the_log() {
     const CANARY: &str = "canary-7f3a";
-    let (node, router, log) = fleet("debug");
+    let (node, router, log) = fleet(&[("HERDWICK_LOG", "debug")]);
     let bodies = [
         format!(
             r#"{{"model":"m:1b","system":"{CANARY}","prompt":"{CANARY}","images":["{CANARY}"],

@@ -148,10 +148,14 @@ impl Router {
         Self::of(Running::start(&Self::args(nodes, options)))
     }
 
-    /// The same with its log, of which lines of `level` and worse are written.
-    pub(crate) fn start_logged(nodes: &[String], options: &[&str], level: &str) -> (Self, Log) {
+    /// The same with these variables in its environment, and with its log.
+    pub(crate) fn start_logged(
+        nodes: &[String],
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (Self, Log) {
         let mut command = herdwick(&Self::args(nodes, options));
-        let mut running = Running::of(command.env("HERDWICK_LOG", level).stderr(Stdio::piped()));
+        let mut running = Running::of(command.envs(variables.iter().copied()).stderr(Stdio::piped()));
         let log = Log { lines: lines(running.child.stderr.take().expect("its log is ours")) };
         (Self::of(running), log)
     }

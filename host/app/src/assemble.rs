@@ -80,7 +80,7 @@ impl Sources {
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    let _logs = logs::start();
+    let _logs = logs::start()?;
     let start = Instant::now();
     for warning in &settings.config.warnings {
         tracing::warn!("{warning}");
@@ -108,7 +108,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
     let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
-    let requests = Arc::new(RequestLog::default());
+    let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
         fleet: Arc::clone(&published.fleet),

@@ -6,9 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::Duration;
 
 use herdwick_fleet::{Outcome, Outcomes};
+use tracing::Level;
 
 /// The lines' target, for whoever filters them.
 const TARGET: &str = "herdwick::request";
+/// Routes of operators and their tools, told only when the filter asks for more than usual.
+const QUIET: [&str; 1] = ["/admin/"];
 /// How long a record lies before its line is made.
 const PERIOD: Duration = Duration::from_millis(100);
 /// Records that may lie in one tray: 80,000 requests per second, and at most 3 MB.
@@ -16,9 +19,20 @@ const MOST: usize = 8_192;
 /// Room that is kept after a burst.
 const KEPT: usize = 1_024;
 
+/// Which requests get a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Logged {
+    /// Every one.
+    All,
+    /// Those that did not end with a whole answer that is no error.
+    Failures,
+    /// None.
+    Off,
+}
+
 /// Requests that ended and have no line yet.
-#[derive(Default)]
 pub(crate) struct RequestLog {
+    logged: Logged,
     /// Two, so that one is free while the other is emptied.
     trays: [Mutex<Vec<Outcome>>; 2],
     /// What lines are being made of; held until all of them are made.
@@ -28,6 +42,11 @@ pub(crate) struct RequestLog {
 
 impl Outcomes for RequestLog {
     fn record(&self, outcome: Outcome) {
+        match self.logged {
+            Logged::Off => return,
+            Logged::Failures if outcome.is_good() => return,
+            Logged::Failures | Logged::All => {}
+        }
         for tray in &self.trays {
             let mut tray = match tray.try_lock() {
                 Ok(tray) => tray,
@@ -43,6 +62,16 @@ impl Outcomes for RequestLog {
 }
 
 impl RequestLog {
+    /// Keeps what shall get a line. When the log's filter wants no such lines, there is nothing to keep.
+    pub(crate) fn new(logged: Logged) -> Self {
+        let wanted = tracing::enabled!(target: TARGET, Level::INFO);
+        Self::of(if wanted { logged } else { Logged::Off })
+    }
+
+    fn of(logged: Logged) -> Self {
+        Self { logged, trays: Default::default(), making: Mutex::default(), dropped: AtomicU64::new(0) }
+    }
+
     /// Makes lines for ever.
     pub(crate) async fn run(self: Arc<Self>) {
         let mut timer = tokio::time::interval(PERIOD);
@@ -68,6 +97,10 @@ impl RequestLog {
 }
 
 fn line(outcome: Outcome) {
+    // Whoever asks every second how we are must not bury the rest.
+    if QUIET.contains(&outcome.route) && !tracing::enabled!(target: TARGET, Level::DEBUG) {
+        return;
+    }
     let ms = |duration: Duration| duration.as_micros() as f64 / 1e3;
     tracing::info!(
         target: TARGET,
@@ -120,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_finds_no_room_is_counted_and_nothing_waits() {
-        let log = RequestLog::default();
+        let log = RequestLog::of(Logged::All);
         for _ in 0..2 * MOST + 3 {
             log.record(outcome());
         }
@@ -131,8 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn only_what_is_wanted_is_kept() {
+        let kept = |logged| {
+            let log = RequestLog::of(logged);
+            log.record(outcome());
+            log.record(Outcome { status: Some(500), ..outcome() });
+            log.record(Outcome { ending: Ending::ClientGone, ..outcome() });
+            log.trays[0].lock().unwrap().len()
+        };
+        assert_eq!([Logged::All, Logged::Failures, Logged::Off].map(kept), [3, 2, 0]);
+    }
+
+    #[test]
     fn a_record_finds_room_while_the_lines_of_others_are_made() {
-        let log = RequestLog::default();
+        let log = RequestLog::of(Logged::All);
         let emptied = log.trays[0].lock().unwrap();
         log.record(outcome());
         drop(emptied);
