@@ -3,7 +3,8 @@
 //!
 //! File order is the order of a request: [`server`] accepts, `pipeline` tells the whole story, `routes` names
 //! the route, `body` and `dialect` read the request, `admission` waits for a slot and decides, `attempt` and
-//! `upstream` ask a backend, `relay` passes its answer on, `rescue` writes every error. Start with `pipeline`.
+//! `upstream` ask a backend, `relay` passes its answer on, `rescue` writes every error, `ending` tells how it ended.
+//! Start with `pipeline`.
 
 mod admission;
 mod aggregate;
@@ -11,6 +12,7 @@ mod aside;
 mod attempt;
 mod body;
 mod dialect;
+mod ending;
 mod headers;
 mod ids;
 mod pipeline;

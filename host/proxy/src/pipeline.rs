@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use herdwick_fleet::{Profile, RequestId};
-use http::{Request, Response};
+use herdwick_fleet::Profile;
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::attempt::{self, Call};
+use crate::ending::{Account, Followed};
 use crate::headers;
 use crate::relay::{self, Body};
 use crate::rescue::Problem;
@@ -19,19 +20,25 @@ use crate::tries::Tries;
 use crate::{admission, aggregate, aside, body, dialect};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
-pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Body> {
+pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Followed> {
     let id = router.ids.mint();
-    let answer = match routes::find(request.method(), request.uri().path()) {
-        Ok(Route::Inference(endpoint)) => infer(router, id, endpoint, request).await,
+    let route = routes::find(request.method(), request.uri().path());
+    let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
+    account.has_no_body(request.method() == Method::HEAD);
+    let answer = match route {
+        Ok(Route::Inference(endpoint)) => infer(router, &mut account, endpoint, request).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Root) => Ok(aggregate::root()),
         Ok(Route::Admin) => admin(router, peer, request).await,
         Err(problem) => Err(problem),
     };
-    let mut response = answer.unwrap_or_else(|problem| problem.response());
+    let mut response = answer.unwrap_or_else(|problem| {
+        account.refused(problem.code());
+        problem.response()
+    });
     response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
-    response
+    account.follow(response)
 }
 
 /// Lets in who may ask, and has it answered elsewhere.
@@ -47,7 +54,7 @@ async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Res
 /// its answer began is left out, and the fallback rules say what next.
 async fn infer(
     router: &Router,
-    id: RequestId,
+    account: &mut Account,
     endpoint: Endpoint,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
@@ -55,6 +62,8 @@ async fn infer(
     let limits = &router.limits;
     let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
     let asked = dialect::read(&body)?;
+    account.asks_for(&asked.model);
+    let id = account.id();
     let mut profile = Profile {
         id,
         model: asked.model,
@@ -67,19 +76,22 @@ async fn infer(
     let call = Call { id, endpoint, headers: head.headers, body };
     let mut tries = Tries::new(limits, asked.written);
     loop {
-        let mut ticket = match admission::admit(router, &profile, &tries).await {
+        let mut ticket = match account.waits_for(admission::admit(router, &profile, &tries)).await {
             Ok(ticket) => ticket,
             // Only the tries of this request know how each of them ended.
             Err(Problem::NodesFailed { .. }) => return Err(tries.exhausted()),
             Err(problem) => return Err(problem),
         };
+        account.asks(&ticket);
         let began = Instant::now();
         match attempt::send(router, &ticket, &call).await {
             Ok((answer, link)) => {
                 if answer.status().is_success() {
                     ticket.succeeded(router.now());
                 }
-                let said = signature(&ticket, &profile);
+                let why = ticket.why();
+                let said = signature(&ticket, &profile, &why);
+                account.because(why);
                 let mut response = relay::answer(answer, link, ticket);
                 for (name, value) in said {
                     response.headers_mut().insert(name, value);
@@ -99,11 +111,11 @@ async fn infer(
 }
 
 /// What we say of the answer: who gave it, why they, how many were asked.
-fn signature(ticket: &Ticket, profile: &Profile) -> [(http::HeaderName, http::HeaderValue); 4] {
+fn signature(ticket: &Ticket, profile: &Profile, why: &str) -> [(http::HeaderName, http::HeaderValue); 4] {
     [
         (headers::NODE, headers::text(&ticket.backend.node.name)),
         (headers::MODEL, headers::text(profile.model.as_str())),
         (headers::ATTEMPTS, http::HeaderValue::from(profile.attempts + 1)),
-        (headers::WHY, headers::text(&ticket.why())),
+        (headers::WHY, headers::text(why)),
     ]
 }

@@ -86,6 +86,11 @@ impl Problem {
         }
     }
 
+    /// A stable word for a program.
+    pub(crate) fn code(&self) -> &'static str {
+        self.class().1
+    }
+
     /// Whether the rest of the connection's bytes cannot be trusted.
     fn closes(&self) -> bool {
         matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken)

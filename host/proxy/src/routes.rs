@@ -20,6 +20,19 @@ pub(crate) enum Route {
     Admin,
 }
 
+impl Route {
+    /// What the log calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Inference(endpoint) => endpoint.path(),
+            Self::Tags => "/api/tags",
+            Self::Version => "/api/version",
+            Self::Root => "/",
+            Self::Admin => ADMIN,
+        }
+    }
+}
+
 /// A route that a backend serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
