@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use herdwick_dialect::Figures;
 use herdwick_fleet::{Counters, Ending, ModelName, Outcome, Outcomes, RequestId};
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -112,6 +113,14 @@ impl Account {
         self.note(|outcome| outcome.why = why);
     }
 
+    /// What a backend told of its work.
+    pub(crate) fn learns(&mut self, figures: Figures) {
+        self.note(|outcome| {
+            outcome.prompt_tokens = figures.prompt_tokens.or(outcome.prompt_tokens);
+            outcome.answer_tokens = figures.answer_tokens.or(outcome.answer_tokens);
+        });
+    }
+
     /// We answer with an error of our own.
     pub(crate) fn refused(&mut self, code: &'static str) {
         self.note(|outcome| outcome.ending = Ending::Refused(code));
@@ -166,8 +175,14 @@ impl Followed {
     /// A body of known length is never asked again after its last byte, and one without bytes not at all.
     fn end_if_over(&mut self) {
         if self.account.head_only || self.body.is_end_stream() {
-            self.account.ended(Ending::Complete);
+            self.finish();
         }
+    }
+
+    fn finish(&mut self) {
+        let (ending, figures) = self.body.ended();
+        self.account.learns(figures);
+        self.account.ended(ending);
     }
 }
 
@@ -186,7 +201,7 @@ impl HttpBody for Followed {
                 self.end_if_over();
             }
             Some(Err(_)) => self.account.ended(Ending::Cut),
-            None => self.account.ended(Ending::Complete),
+            None => self.finish(),
         }
         Poll::Ready(frame)
     }
