@@ -1,6 +1,5 @@
 //! The story of a request, on one screen. Start reading here.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use herdwick_dialect::{Endpoint, Family};
@@ -11,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{self, Call, Content};
 use crate::ending::{Account, Followed};
+use crate::peer::Peer;
 use crate::relay::Body;
 use crate::rescue::Problem;
 use crate::router::Router;
@@ -19,14 +19,21 @@ use crate::tries::{Ended, Tries};
 use crate::{admission, aggregate, answer, aside, asked, body, headers, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
-pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Followed> {
+pub(crate) async fn serve(
+    router: &Router,
+    peer: &Arc<Peer>,
+    request: Request<Incoming>,
+) -> Response<Followed> {
     let id = router.ids.mint();
     let family = Family::of_path(request.uri().path());
     let route = routes::find(request.method(), request.uri().path());
     let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
     let answered = match route {
-        Ok(Route::Inference(endpoint)) => infer(router, &mut account, endpoint, request).await,
+        _ if peer.is_draining() => Err(Problem::Draining),
+        Ok(Route::Inference(endpoint)) => {
+            peer.unless_cut(infer(router, &mut account, endpoint, request)).await
+        }
         Ok(Route::Show) => show::show(router, &mut account, request).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
@@ -47,9 +54,9 @@ pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incomi
 }
 
 /// Lets in who may ask, and has it answered elsewhere.
-async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    aside::admit(&head, peer)?;
+    aside::admit(&head, peer.address())?;
     let limits = &router.limits;
     let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
     Ok(aside::serve(router.aside(), head, body).await)

@@ -61,6 +61,8 @@ enum Break {
     Truncated,
     /// Something that is no frame came.
     Garbled,
+    /// The router stops.
+    Stopping,
 }
 
 impl Stream {
@@ -141,9 +143,8 @@ impl Stream {
         match self.ending.read(&whole) {
             Ok(()) => self.ready = Some(whole).filter(|whole| !whole.is_empty()),
             Err(bad) => {
-                let good = whole.split_to(bad.at);
+                self.ready = Some(whole.split_to(bad.at)).filter(|good| !good.is_empty());
                 self.break_off(Break::Garbled);
-                self.ready = self.ready.take().map(|frame| [good, frame].concat().into());
             }
         }
     }
@@ -162,15 +163,14 @@ impl Stream {
             self.ticket = None;
             return;
         }
-        self.break_off(Break::Truncated);
         if readable && !rest.is_empty() {
-            let mark = match self.endpoint.framing() {
-                Framing::Lines => "\n",
-                Framing::Events => "\n\n",
+            let mark: &[u8] = match self.endpoint.framing() {
+                Framing::Lines => b"\n",
+                Framing::Events => b"\n\n",
             };
-            let frame = self.ready.take().unwrap_or_default();
-            self.ready = Some([rest, Bytes::from_static(mark.as_bytes()), frame].concat().into());
+            self.ready = Some([&*rest, mark].concat().into());
         }
+        self.break_off(Break::Truncated);
     }
 
     /// Ends with an error frame. The connection is unusable, the slot is free.
@@ -184,13 +184,18 @@ impl Stream {
             Break::Truncated => {
                 ("stream_truncated", format!("{node} ended the answer before it was complete"))
             }
+            Break::Stopping => ("draining", "the router stops before the answer is complete".to_owned()),
             Break::Garbled => ("upstream_error", format!("{node} sent something that is no answer")),
         };
         let (text, request) =
             (format!("{text}; what came so far is incomplete, ask again"), self.id.to_string());
         let response = self.ending.response();
         let told = failure::Break { code, text: &text, request: &request, response };
-        self.ready = Some(failure::frame(self.endpoint, &told));
+        let frame = failure::frame(self.endpoint, &told);
+        self.ready = Some(match self.ready.take() {
+            Some(before) => [before, frame].concat().into(),
+            None => frame,
+        });
         self.over = true;
         self.broke = true;
         self.link = None;
@@ -233,6 +238,16 @@ impl Pass {
 impl Body {
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self::Full(Some(bytes))
+    }
+
+    /// The time for the answer is over: a stream says so and ends. What has no frames just goes on until its connection
+    /// is closed, which its length or its last chunk will show.
+    pub(crate) fn cut_off(&mut self) {
+        if let Self::Stream(stream) = self
+            && !stream.over
+        {
+            stream.break_off(Break::Stopping);
+        }
     }
 
     /// How an answer that is over ended, and what its backend told of its work.

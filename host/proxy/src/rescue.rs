@@ -64,6 +64,8 @@ pub(crate) enum Problem {
     PluginFailed { plugin: String },
     /// Too many wait for the model already.
     QueueFull { name: String, waiting: usize },
+    /// The router was told to stop.
+    Draining,
     /// It waited as long as one may.
     QueueTimeout { name: String, seconds: u64 },
 }
@@ -94,6 +96,7 @@ impl Problem {
             Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
         }
     }
@@ -105,7 +108,7 @@ impl Problem {
 
     /// Whether the rest of the connection's bytes cannot be trusted.
     fn closes(&self) -> bool {
-        matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken)
+        matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken | Self::Draining)
     }
 
     /// The response, in the shape of the dialect that was spoken.
@@ -239,6 +242,9 @@ impl fmt::Display for Problem {
             ),
             Self::QueueFull { name, waiting } => {
                 write!(out, "{waiting} requests wait for model '{name}' already; try again later")
+            }
+            Self::Draining => {
+                out.write_str("the router is stopping; ask another one, or this one once it is up again")
             }
             Self::QueueTimeout { name, seconds } => write!(
                 out,
