@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod errors;
 mod leaving;
+mod logging;
 mod plugins;
 mod relaying;
 mod routing;

@@ -1,8 +1,8 @@
 //! The binary under test as processes: a router, a simulated node, a command that ends by itself.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 
 use super::http::get;
@@ -27,8 +27,11 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> Self {
-        let mut child =
-            herdwick(args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+        Self::of(herdwick(args).stderr(Stdio::null()))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("its output is ours");
         Self { child, lines: lines(stdout) }
     }
@@ -53,10 +56,10 @@ impl Drop for Running {
     }
 }
 
-fn lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+fn lines(output: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
             if send.send(line).is_err() {
                 return;
             }
@@ -142,13 +145,27 @@ pub(crate) struct Router {
 impl Router {
     /// A router in front of `nodes`, given as `--node` takes them.
     pub(crate) fn start(nodes: &[String], options: &[&str]) -> Self {
+        Self::of(Running::start(&Self::args(nodes, options)))
+    }
+
+    /// The same with these variables in its environment, and with its log.
+    pub(crate) fn start_logged(
+        nodes: &[String],
+        options: &[&str],
+        variables: &[(&str, &str)],
+    ) -> (Self, Log) {
+        let mut command = herdwick(&Self::args(nodes, options));
+        let mut running = Running::of(command.envs(variables.iter().copied()).stderr(Stdio::piped()));
+        let log = Log { lines: lines(running.child.stderr.take().expect("its log is ours")) };
+        (Self::of(running), log)
+    }
+
+    fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
         let nodes = nodes.iter().flat_map(|node| ["--node", node.as_str()]);
-        let args: Vec<&str> = ["serve", "--listen", "127.0.0.1:0"]
-            .into_iter()
-            .chain(nodes)
-            .chain(options.iter().copied())
-            .collect();
-        let running = Running::start(&args);
+        ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(nodes).chain(options.iter().copied()).collect()
+    }
+
+    fn of(running: Running) -> Self {
         let address = address(&running.line("listening"));
         running.line("signals");
         let example = running.lines.recv_timeout(PATIENCE).ok().filter(|line| line.contains("curl"));
@@ -174,6 +191,29 @@ impl Router {
     }
 }
 
+/// The log of a router, line by line as JSON.
+pub(crate) struct Log {
+    lines: mpsc::Receiver<String>,
+}
+
+impl Log {
+    /// The fields of the next line about a request.
+    pub(crate) fn request(&self) -> serde_json::Value {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).expect("a line about a request comes");
+            let line: serde_json::Value = serde_json::from_str(&line).expect("a line is JSON");
+            if line["target"] == "herdwick::request" {
+                return line["fields"].clone();
+            }
+        }
+    }
+
+    /// Everything that is still to come, for a router that ends.
+    pub(crate) fn rest(self) -> Vec<String> {
+        self.lines.iter().collect()
+    }
+}
+
 /// A command that ended.
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -194,8 +234,8 @@ pub(crate) fn finished_with(args: &[&str], variables: &[(&str, &str)]) -> Finish
     let code = until(&format!("{args:?} ends"), || child.try_wait().expect("it can be waited for")).code();
     let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
     for (pipe, text) in [
-        (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read>), &mut finished.stdout),
-        (child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read>), &mut finished.stderr),
+        (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stdout),
+        (child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stderr),
     ] {
         pipe.expect("its output is ours").read_to_string(text).expect("it is text");
     }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
-use herdwick_fleet::{Reach, Ring, Snapshot};
+use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::{Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
@@ -23,6 +23,7 @@ use crate::demo::Demo;
 use crate::failed::Failed;
 use crate::health::Health;
 use crate::reloader::Reloader;
+use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
 use crate::{banner, logs};
 
@@ -79,7 +80,7 @@ impl Sources {
 
 /// Builds everything and serves until a signal ends it.
 pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    let _logs = logs::start();
+    let _logs = logs::start()?;
     let start = Instant::now();
     for warning in &settings.config.warnings {
         tracing::warn!("{warning}");
@@ -107,6 +108,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
     let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
+    let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
         fleet: Arc::clone(&published.fleet),
@@ -114,6 +116,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         policy: Arc::clone(&plugins) as _,
         ring,
         aside,
+        outcomes: Arc::clone(&requests) as _,
+        counters: Arc::new(Counters::default()),
         start,
     });
     let (stop, stopped) = watch::channel(false);
@@ -131,6 +135,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let address = listener.local_addr().context("the listener has no address")?;
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
+    let logged = Arc::clone(&requests);
     std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
@@ -138,6 +143,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
                 tokio::spawn(keeper.run(Polling::default(), start));
                 tokio::spawn(tend(tended, fleet));
                 tokio::spawn(health.run());
+                tokio::spawn(logged.run());
                 if let Err(error) = shutdown::on_signals(&ends).await {
                     tracing::error!("signals cannot be received: {error}");
                 }
@@ -157,6 +163,9 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
             tracing::warn!("answers that still ran were cut");
         }
     });
+    // With the runtime the last requests end; their lines are the last ones.
+    drop(data);
+    requests.empty();
     Ok(())
 }
 

@@ -39,7 +39,9 @@ pub(crate) use paths::{Named, Paths};
 pub(crate) use place::Problems;
 pub(crate) use sources::Flags;
 
+use crate::requests::Logged;
 use address::Address;
+use choices::Choice;
 use layers::{Layers, Row};
 use measures::{Count, Lasting, Size};
 use nodes::Nodes;
@@ -61,6 +63,10 @@ const HEADER_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: D
 /// No system that we know lets a process open more.
 const CONNECTIONS: Count = Count { least: 1, most: 1_000_000 };
 
+/// Which requests leave a line in the log.
+const LOG_REQUESTS: Choice<Logged> =
+    Choice { names: &[("all", Logged::All), ("failures", Logged::Failures), ("off", Logged::Off)] };
+
 /// The configuration as it holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
@@ -70,6 +76,8 @@ pub(crate) struct Config {
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
     pub(crate) plugins: PluginsConfig,
+    /// Which requests leave a line in the log.
+    pub(crate) log_requests: Logged,
     /// Where files lie.
     pub(crate) paths: Paths,
     /// What is no error but probably not meant.
@@ -96,13 +104,14 @@ impl Config {
         let listen = layers.take("listen", &Address, LISTEN);
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
         let limits = limits(&mut layers);
+        let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let mut warnings = layers.strangers();
         warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
         let mut problems = sources.problems;
         problems.append(&mut layers.problems);
         Problems::none_in(problems)?;
-        Ok(Self { listen, nodes, limits, plugins, paths, warnings, rows: layers.rows })
+        Ok(Self { listen, nodes, limits, plugins, log_requests, paths, warnings, rows: layers.rows })
     }
 }
 

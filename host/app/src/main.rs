@@ -11,6 +11,7 @@ mod failed;
 mod health;
 mod logs;
 mod reloader;
+mod requests;
 mod shutdown;
 
 use std::process::ExitCode;

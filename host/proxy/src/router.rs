@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Generation, LivePolicy, Moment, Ring, Snapshot};
+use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, Snapshot};
 use tokio::sync::watch;
 
 use crate::admission::Line;
 use crate::aside::Aside;
+use crate::budget::Budget;
+use crate::ending::Ledger;
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -45,7 +47,7 @@ impl Default for Limits {
             connections: 4_096,
             waiting: 256,
             wait: Duration::from_secs(120),
-            connect: Duration::from_secs(2),
+            connect: Duration::from_secs(1),
             retries: 2,
             drain: Duration::from_secs(120),
         }
@@ -66,6 +68,10 @@ pub struct Parts {
     pub ring: Arc<Ring>,
     /// Who answers what is not for a model.
     pub aside: Arc<dyn Aside>,
+    /// Who hears how requests ended.
+    pub outcomes: Arc<dyn Outcomes>,
+    /// What is counted of them.
+    pub counters: Arc<Counters>,
     /// Zero of the router's clock, the same for everybody.
     pub start: Instant,
 }
@@ -76,6 +82,8 @@ pub struct Router {
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
+    pub(crate) budget: Budget,
+    pub(crate) ledger: Arc<Ledger>,
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
     policy: Arc<dyn LivePolicy>,
@@ -87,12 +95,14 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, fleet, published, policy, ring, aside, start } = parts;
+        let Parts { limits, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
         Self {
             limits,
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),
+            budget: Budget::default(),
+            ledger: Arc::new(Ledger { outcomes, counters }),
             fleet,
             published,
             policy,

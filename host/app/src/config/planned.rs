@@ -16,7 +16,7 @@ const KEYS: [&str; 16] = [
     "routing.retry_budget",
     "routing.substitution",
     "routing.takeover",
-    "telemetry",
+    "telemetry.otlp_endpoint",
     "traces",
     "trust",
 ];
