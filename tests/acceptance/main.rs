@@ -14,3 +14,4 @@ mod relaying;
 mod routing;
 #[path = "../support/mod.rs"]
 mod support;
+mod upstream;
