@@ -23,6 +23,7 @@ mod rescue;
 mod router;
 mod routes;
 pub mod server;
+mod socket;
 mod ticket;
 mod tries;
 mod upstream;
