@@ -12,5 +12,7 @@ mod logging;
 mod plugins;
 mod relaying;
 mod routing;
+#[cfg(unix)]
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
