@@ -75,6 +75,13 @@ impl Peer {
     }
 }
 
+impl UnderWay {
+    /// Whether the time for its answer is over.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.0.is_cut()
+    }
+}
+
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.fetch_sub(1, Relaxed);
