@@ -12,6 +12,8 @@ mod logging;
 mod plugins;
 mod relaying;
 mod routing;
+#[cfg(unix)]
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod upstream;
