@@ -12,5 +12,6 @@ mod logging;
 mod plugins;
 mod relaying;
 mod routing;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
