@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::admission::Line;
 use crate::aside::Aside;
+use crate::budget::Budget;
 use crate::ending::Ledger;
 use crate::ids::Ids;
 use crate::upstream::Pools;
@@ -46,7 +47,7 @@ impl Default for Limits {
             connections: 4_096,
             waiting: 256,
             wait: Duration::from_secs(120),
-            connect: Duration::from_secs(2),
+            connect: Duration::from_secs(1),
             retries: 2,
             drain: Duration::from_secs(120),
         }
@@ -81,6 +82,7 @@ pub struct Router {
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
+    pub(crate) budget: Budget,
     pub(crate) ledger: Arc<Ledger>,
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
@@ -99,6 +101,7 @@ impl Router {
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),
+            budget: Budget::default(),
             ledger: Arc::new(Ledger { outcomes, counters }),
             fleet,
             published,

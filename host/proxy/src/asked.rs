@@ -5,7 +5,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use herdwick_dialect::{Endpoint, multipart};
 use herdwick_fleet::ModelName;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::rescue::Problem;
@@ -33,14 +36,31 @@ pub(crate) struct Asked {
     pub(crate) model: ModelName,
     /// As the client wrote it, for telling it back.
     pub(crate) written: String,
-    /// Ollama streams unless told otherwise.
+    /// Whether a stream is wanted.
     pub(crate) streaming: bool,
+    /// Nothing is asked: the model is to be loaded, or let go of.
+    pub(crate) only_loads: bool,
+    /// Bytes of what the model reads.
+    pub(crate) prompt_bytes: usize,
 }
 
-/// Reads the body of `/api/chat` or `/api/generate`.
-pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
+/// Reads the body of a request.
+pub(crate) fn read(endpoint: Endpoint, headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
+    if endpoint == Endpoint::Transcriptions { form(headers, body) } else { json(endpoint, body) }
+}
+
+/// A form with a recording in it.
+fn form(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let form =
+        multipart::read(kind, body).map_err(|flaw| Problem::InvalidForm { cause: flaw.to_string() })?;
+    let (model, written) = name(form.model.unwrap_or_default())?;
+    Ok(Asked { model, written, streaming: form.streams, only_loads: false, prompt_bytes: form.content_bytes })
+}
+
+fn json(endpoint: Endpoint, body: &[u8]) -> Result<Asked, Problem> {
     if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(Problem::InvalidJson { cause: "it is empty".to_owned() });
+        return Err(Problem::MissingBody);
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let keys = reader.deserialize_map(KeysVisitor).and_then(|keys| reader.end().map(|()| keys));
@@ -48,10 +68,28 @@ pub(crate) fn read(body: &[u8]) -> Result<Asked, Problem> {
     if let Some(cause) = keys.ambiguous {
         return Err(Problem::AmbiguousJson { cause });
     }
-    let written = keys.model.filter(|model| !model.is_empty()).ok_or(Problem::MissingModel)?;
-    let model = ModelName::parse(&written)
-        .map_err(|rule| Problem::InvalidModelName { name: written.to_string(), rule: rule.to_string() })?;
-    Ok(Asked { model, written: written.into_owned(), streaming: keys.stream.unwrap_or(true) })
+    let (model, written) = name(&keys.model.unwrap_or_default())?;
+    let streaming = keys.stream.unwrap_or(endpoint.streams_unasked());
+    Ok(Asked { model, written, streaming, only_loads: false, prompt_bytes: body.len() })
+}
+
+/// The model's name, for comparing and as it was written.
+pub(crate) fn name(written: &str) -> Result<(ModelName, String), Problem> {
+    if written.is_empty() {
+        return Err(Problem::MissingModel);
+    }
+    if is_cloud(written) {
+        return Err(Problem::CloudRefused { name: written.to_owned() });
+    }
+    let model = ModelName::parse(written)
+        .map_err(|rule| Problem::InvalidModelName { name: written.to_owned(), rule: rule.to_string() })?;
+    Ok((model, written.to_owned()))
+}
+
+/// Whether Ollama would send the prompt out of the house (`internal/modelref`), however it is written.
+fn is_cloud(written: &str) -> bool {
+    let name = written.trim().to_ascii_lowercase();
+    name.ends_with(":cloud") || name.ends_with("-cloud")
 }
 
 #[derive(Default)]
@@ -152,7 +190,7 @@ mod tests {
             (r#" {"messages":[{"model":"inner"}],"stream":false,"model":"Qwen3:8B"} "#, "Qwen3:8B", false),
             (r#"{"model":"\u0061","stream":null,"options":{"model":"x"}}"#, "a", true),
         ] {
-            let asked = read(body.as_bytes()).expect(body);
+            let asked = json(Endpoint::Chat, body.as_bytes()).expect(body);
             assert_eq!((asked.written.as_str(), asked.streaming), (written, streaming), "{body}");
         }
     }
@@ -160,8 +198,6 @@ mod tests {
     #[test]
     fn what_cannot_be_read_says_why() {
         for (body, told) in [
-            ("", "it is empty"),
-            ("  \n", "it is empty"),
             ("hello", "expected value"),
             ("[]", "an object like"),
             (r#"{"model":"a"} x"#, "trailing characters"),
@@ -170,15 +206,20 @@ mod tests {
             (r#"{"model":"a","stream":"yes"}"#, "\"stream\" must be true or false"),
             ("{\"model\":\"a\u{0}\"}", "control character"),
         ] {
-            match read(body.as_bytes()) {
+            match json(Endpoint::Chat, body.as_bytes()) {
                 Err(Problem::InvalidJson { cause }) => assert!(cause.contains(told), "{body}: {cause}"),
                 other => panic!("{body}: {other:?}"),
             }
         }
-        assert_eq!(read(br#"{"messages":[]}"#), Err(Problem::MissingModel));
-        assert_eq!(read(br#"{"model":""}"#), Err(Problem::MissingModel));
-        assert!(matches!(read(br#"{"model":"a b"}"#), Err(Problem::InvalidModelName { .. })));
-        assert!(matches!(read(b"{\"model\":\"\xff\"}"), Err(Problem::InvalidJson { .. })));
+        assert_eq!(json(Endpoint::Chat, b" \n"), Err(Problem::MissingBody));
+        assert_eq!(json(Endpoint::Chat, br#"{"messages":[]}"#), Err(Problem::MissingModel));
+        for cloud in ["gpt-oss:120b-cloud", "x:CLOUD", " y:cloud "] {
+            let refused = json(Endpoint::Chat, format!("{{\"model\":\"{cloud}\"}}").as_bytes());
+            assert_eq!(refused, Err(Problem::CloudRefused { name: cloud.into() }));
+        }
+        assert_eq!(json(Endpoint::Chat, br#"{"model":""}"#), Err(Problem::MissingModel));
+        assert!(matches!(json(Endpoint::Chat, br#"{"model":"a b"}"#), Err(Problem::InvalidModelName { .. })));
+        assert!(matches!(json(Endpoint::Chat, b"{\"model\":\"\xff\"}"), Err(Problem::InvalidJson { .. })));
     }
 
     #[test]
@@ -190,7 +231,10 @@ mod tests {
             r#"{"model":"allowed","ſtream":false}"#,
             "{\"model\":\"allowed\",\"\u{212a}eep_alive\":0}",
         ] {
-            assert!(matches!(read(body.as_bytes()), Err(Problem::AmbiguousJson { .. })), "{body}");
+            assert!(
+                matches!(json(Endpoint::Chat, body.as_bytes()), Err(Problem::AmbiguousJson { .. })),
+                "{body}"
+            );
         }
     }
 }
