@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::finished;
+use crate::support::{Node, Router, finished};
 
 fn refused(args: &[&str], told: &[&str]) {
     let command = finished(args);
@@ -20,6 +20,19 @@ fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
     refused(&["--listen", &address], &[&format!("cannot listen on {address}"), "in use", "--listen"]);
+}
+
+#[test]
+fn who_has_the_port_is_told_when_they_say_so() {
+    let node = Node::start("studio", &["--model", "m:1b"]);
+    let router = Router::start(&[node.spec(1)], &[]);
+    let address = router.address.to_string();
+    refused(
+        &["--listen", &address],
+        &[&format!("cannot listen on {address}"), "cause: another herdwick runs there", "`herdwick status`"],
+    );
+    let address = node.address.to_string();
+    refused(&["--listen", &address], &["cause: an Ollama listens there", "next:  leave it where it is"]);
 }
 
 #[test]

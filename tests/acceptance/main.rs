@@ -14,6 +14,7 @@ mod relaying;
 mod routing;
 #[cfg(unix)]
 mod stopping;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod upstream;

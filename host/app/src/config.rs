@@ -48,7 +48,7 @@ use nodes::Nodes;
 use sources::Sources;
 
 /// Where clients reach the router, until its rules for browsers and strangers exist: this machine only.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
 
 /// Nobody waits longer than a day for a slot; 0 means not at all.
 const WAIT_MAX: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(86_400) };
