@@ -12,9 +12,9 @@ mod logging;
 mod plugins;
 mod relaying;
 mod routing;
+mod status;
 #[cfg(unix)]
 mod stopping;
-mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod upstream;

@@ -8,6 +8,7 @@
 
 mod admission;
 mod aggregate;
+mod aliases;
 mod answer;
 mod aside;
 mod asked;
@@ -32,5 +33,6 @@ mod timestamp;
 mod tries;
 mod upstream;
 
+pub use aliases::Aliases;
 pub use aside::Aside;
 pub use router::{Limits, Parts, Router};

@@ -35,10 +35,10 @@ pub(crate) async fn serve(
             peer.unless_cut(infer(router, &mut account, endpoint, request)).await
         }
         Ok(Route::Show) => show::show(router, &mut account, request).await,
-        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
+        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
-        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot())),
-        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &id),
+        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
+        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &router.aliases, &id),
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Status) => Ok(aggregate::status()),
         Ok(Route::Root) => Ok(aggregate::root()),
@@ -73,14 +73,16 @@ async fn infer(
     let (head, body) = request.into_parts();
     let limits = &router.limits;
     let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = asked::read(endpoint, &head.headers, &body)?;
+    let mut asked = asked::read(endpoint, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
+    let expected_tokens = asked.expected_tokens();
     let mut profile = Profile {
         id: account.id(),
         model: asked.model,
         endpoint: endpoint.path(),
         prompt_tokens: asked.prompt_bytes as f64 / Profile::BYTES_PER_TOKEN,
-        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        expected_tokens,
         streaming: asked.streaming,
         attempts: 0,
     };

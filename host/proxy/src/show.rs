@@ -27,7 +27,8 @@ pub(crate) async fn show(
     let (head, body) = request.into_parts();
     let limits = &router.limits;
     let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = asked::read(Endpoint::Show, &head.headers, &body)?;
+    let mut asked = asked::read(Endpoint::Show, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
     let snapshot = router.snapshot();
     let mut holders: Vec<Arc<Backend>> = snapshot

@@ -127,8 +127,8 @@ impl ModelView {
             state: state(residency.map(|(state, _)| state)).to_owned(),
             load_ms: residency.map(|(_, left)| left),
             bytes: holding.model.bytes,
-            vram_bytes: resident.map(|(bytes, _)| bytes),
-            context_tokens: resident.and_then(|(_, tokens)| tokens),
+            vram_bytes: resident.map(|loaded| loaded.vram_bytes),
+            context_tokens: resident.and_then(|loaded| loaded.context_tokens),
             busy: holding.live.slots.busy(),
             slots: holding.live.slots.total(),
         }
