@@ -10,6 +10,7 @@ mod errors;
 mod leaving;
 mod logging;
 mod plugins;
+mod ready;
 mod relaying;
 mod routing;
 mod status;

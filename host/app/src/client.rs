@@ -54,12 +54,26 @@ impl RouterArg {
         runtime()?.block_on(self.document(Method::POST, path))
     }
 
+    /// `GET`s a text.
+    pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
+        let body = runtime()?.block_on(self.whole(Method::GET, path))?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// Asks the admin API for a document.
     pub(crate) async fn document<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
     ) -> anyhow::Result<T> {
+        serde_json::from_slice(&self.whole(method, path).await?).map_err(|error| {
+            let what = "the router's answer is not understood";
+            Failed::because(error, what, "use the same version on both sides")
+        })
+    }
+
+    /// A whole good answer.
+    async fn whole(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
         let ask = async {
             let response = self.send(method, path, Bytes::new()).await?;
             let status = response.status();
@@ -72,13 +86,7 @@ impl RouterArg {
             let what = format!("the router does not answer within {} s", PATIENCE.as_secs());
             Failed::plainly(what, "try again; if it stays so, start it anew")
         })??;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| {
-                let what = "the router's answer is not understood";
-                Failed::because(error, what, "use the same version on both sides")
-            });
-        }
-        Err(refused(status, &body))
+        if status.is_success() { Ok(body) } else { Err(refused(status, &body)) }
     }
 
     /// Sends one request and returns the head of the answer. Whoever answers is a router.

@@ -15,6 +15,8 @@ pub struct StatusView {
     pub listening: String,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// Whether it was told to stop, and lets what runs end.
+    pub stopping: bool,
     /// Requests for a model since it started.
     pub requests: RequestsView,
     /// Every node, in the order in which they were named.
@@ -127,8 +129,8 @@ impl ModelView {
             state: state(residency.map(|(state, _)| state)).to_owned(),
             load_ms: residency.map(|(_, left)| left),
             bytes: holding.model.bytes,
-            vram_bytes: resident.map(|(bytes, _)| bytes),
-            context_tokens: resident.and_then(|(_, tokens)| tokens),
+            vram_bytes: resident.map(|loaded| loaded.vram_bytes),
+            context_tokens: resident.and_then(|loaded| loaded.context_tokens),
             busy: holding.live.slots.busy(),
             slots: holding.live.slots.total(),
         }
