@@ -13,6 +13,9 @@ mod plugins;
 mod ready;
 mod relaying;
 mod routing;
+#[cfg(unix)]
+mod stopping;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod upstream;

@@ -60,6 +60,8 @@ const MAX_REQUESTS: Count = Count { least: 0, most: 100_000 };
 const BODY: Size = Size { least: 1 << 10, most: 4 << 30 };
 /// Under a second slow phones are cut off; over ten minutes idle strangers hold connections.
 const HEADER_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(600) };
+/// 0 cuts at once; no service manager waits longer than an hour.
+const DRAIN: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(3_600) };
 /// No system that we know lets a process open more.
 const CONNECTIONS: Count = Count { least: 1, most: 1_000_000 };
 
@@ -126,6 +128,7 @@ fn limits(layers: &mut Layers) -> Limits {
             .unwrap_or(usize::MAX),
         head_patience: layers.take("limits.header_timeout", &HEADER_TIMEOUT, default.head_patience),
         connections: layers.take("limits.connections", &CONNECTIONS, count(default.connections)) as usize,
+        drain: layers.take("limits.drain", &DRAIN, default.drain),
         ..default
     }
 }

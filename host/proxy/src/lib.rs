@@ -27,6 +27,7 @@ mod router;
 mod routes;
 pub mod server;
 mod show;
+mod socket;
 mod ticket;
 mod timestamp;
 mod tries;

@@ -46,7 +46,6 @@ impl Peer {
     }
 
     /// Whether somebody works for this client.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until leaving clients are watched for"))]
     pub(crate) fn is_busy(&self) -> bool {
         self.under_way.load(Relaxed) > 0
     }

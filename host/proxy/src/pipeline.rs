@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use herdwick_dialect::{Endpoint, Family};
-use herdwick_fleet::Profile;
+use herdwick_fleet::{Failure as Class, Profile};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -138,6 +138,9 @@ async fn attempt(
             Ok(response)
         }
         Err(failure) => {
+            if failure.class() == Class::ModelMissing {
+                ticket.denied(router.now());
+            }
             tries.failed(&ticket, failure, began.elapsed());
             // The slot is free before anybody thinks about what to do next.
             let decision = Arc::clone(&ticket.decision);

@@ -97,6 +97,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
         body = "2 GiB"
         header_timeout = "1500ms"
         connections = 9
+        drain = "7s"
         [telemetry]
         log_requests = "failures"
         [plugins]
@@ -121,6 +122,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!(limits.wait, Duration::from_secs(120));
     assert_eq!((limits.retries, limits.waiting, limits.connections), (3, 7, 9));
     assert_eq!((limits.body_bytes, limits.head_patience), (2 << 30, Duration::from_millis(1_500)));
+    assert_eq!(limits.drain, Duration::from_secs(7));
     assert_eq!(config.log_requests, Logged::Failures);
     assert!(!config.plugins.auto_enable);
     assert_eq!(config.plugins.plugins["other"], PluginConfig::default());
