@@ -13,9 +13,10 @@ mod plugins;
 mod ready;
 mod relaying;
 mod routing;
+mod status;
 #[cfg(unix)]
 mod stopping;
-mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod trying;
 mod upstream;

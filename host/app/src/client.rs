@@ -32,6 +32,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WHO: Duration = Duration::from_millis(500);
 /// Bytes of one document: that of 200 decisions of a large fleet.
 const DOCUMENT: usize = 64 << 20;
+/// What to do when a router says nothing better.
+const NEXT: &str = "see what is going on: herdwick status";
 /// A header that each answer of a router has and no Ollama's.
 const MARK: &str = "x-request-id";
 
@@ -133,12 +135,21 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     runtime.context("the runtime cannot start")
 }
 
-/// An error that a router told: cause and next step are one sentence there.
+/// An error that a router told. There it is one sentence, `what: why; what to do next`.
 pub(crate) fn refused(status: StatusCode, body: &[u8]) -> anyhow::Error {
-    let text = serde_json::from_slice::<ErrorView>(body).map(|view| view.error);
-    let text = text.unwrap_or_else(|_| format!("the router answers {status}; see `herdwick status`"));
-    let (what, next) = text.rsplit_once("; ").unwrap_or((&text, "see `herdwick status`"));
-    Failed::plainly(what, next)
+    let Ok(ErrorView { error }) = serde_json::from_slice(body) else {
+        return Failed::plainly(format!("the router answers {status}"), NEXT);
+    };
+    told(&error)
+}
+
+/// The same, of its text alone.
+pub(crate) fn told(error: &str) -> anyhow::Error {
+    let (said, next) = error.rsplit_once("; ").unwrap_or((error, NEXT));
+    match said.split_once(": ") {
+        Some((what, why)) => Failed::because(anyhow::anyhow!(why.to_owned()), what, next),
+        None => Failed::plainly(said, next),
+    }
 }
 
 /// Why an address cannot be listened on, and who has it if they say so.
