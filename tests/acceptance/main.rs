@@ -10,6 +10,7 @@ mod errors;
 mod leaving;
 mod logging;
 mod plugins;
+mod ready;
 mod relaying;
 mod routing;
 mod status;
@@ -17,4 +18,5 @@ mod status;
 mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod trying;
 mod upstream;

@@ -112,6 +112,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         ring: Arc::clone(&ring),
         reload: Box::new(move || reloader.look()),
     };
+    let (stop, stopped) = watch::channel(false);
     let counters = Arc::new(Counters::default());
     let admin = Admin {
         ring: Arc::clone(&ring),
@@ -119,6 +120,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         fleet: Arc::clone(&published.fleet),
         counters: Arc::clone(&counters),
         listening: address,
+        stopping: stopped.clone(),
         version: env!("CARGO_PKG_VERSION"),
         start,
     };
@@ -136,7 +138,6 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         counters,
         start,
     });
-    let (stop, stopped) = watch::channel(false);
     let (cut, mut cut_now) = watch::channel(false);
     let ends = Ends { stop, cut };
 

@@ -32,6 +32,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 const WHO: Duration = Duration::from_millis(500);
 /// Bytes of one document: that of 200 decisions of a large fleet.
 const DOCUMENT: usize = 64 << 20;
+/// What to do when a router says nothing better.
+const NEXT: &str = "see what is going on: herdwick status";
 /// A header that each answer of a router has and no Ollama's.
 const MARK: &str = "x-request-id";
 
@@ -54,12 +56,26 @@ impl RouterArg {
         runtime()?.block_on(self.document(Method::POST, path))
     }
 
+    /// `GET`s a text.
+    pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
+        let body = runtime()?.block_on(self.whole(Method::GET, path))?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// Asks the admin API for a document.
     pub(crate) async fn document<T: DeserializeOwned>(
         &self,
         method: Method,
         path: &str,
     ) -> anyhow::Result<T> {
+        serde_json::from_slice(&self.whole(method, path).await?).map_err(|error| {
+            let what = "the router's answer is not understood";
+            Failed::because(error, what, "use the same version on both sides")
+        })
+    }
+
+    /// A whole good answer.
+    async fn whole(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
         let ask = async {
             let response = self.send(method, path, Bytes::new()).await?;
             let status = response.status();
@@ -72,13 +88,7 @@ impl RouterArg {
             let what = format!("the router does not answer within {} s", PATIENCE.as_secs());
             Failed::plainly(what, "try again; if it stays so, start it anew")
         })??;
-        if status.is_success() {
-            return serde_json::from_slice(&body).map_err(|error| {
-                let what = "the router's answer is not understood";
-                Failed::because(error, what, "use the same version on both sides")
-            });
-        }
-        Err(refused(status, &body))
+        if status.is_success() { Ok(body) } else { Err(refused(status, &body)) }
     }
 
     /// Sends one request and returns the head of the answer. Whoever answers is a router.
@@ -125,12 +135,21 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     runtime.context("the runtime cannot start")
 }
 
-/// An error that a router told: cause and next step are one sentence there.
+/// An error that a router told. There it is one sentence, `what: why; what to do next`.
 pub(crate) fn refused(status: StatusCode, body: &[u8]) -> anyhow::Error {
-    let text = serde_json::from_slice::<ErrorView>(body).map(|view| view.error);
-    let text = text.unwrap_or_else(|_| format!("the router answers {status}; see `herdwick status`"));
-    let (what, next) = text.rsplit_once("; ").unwrap_or((&text, "see `herdwick status`"));
-    Failed::plainly(what, next)
+    let Ok(ErrorView { error }) = serde_json::from_slice(body) else {
+        return Failed::plainly(format!("the router answers {status}"), NEXT);
+    };
+    told(&error)
+}
+
+/// The same, of its text alone.
+pub(crate) fn told(error: &str) -> anyhow::Error {
+    let (said, next) = error.rsplit_once("; ").unwrap_or((error, NEXT));
+    match said.split_once(": ") {
+        Some((what, why)) => Failed::because(anyhow::anyhow!(why.to_owned()), what, next),
+        None => Failed::plainly(said, next),
+    }
 }
 
 /// Why an address cannot be listened on, and who has it if they say so.

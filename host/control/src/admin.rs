@@ -15,6 +15,7 @@ use bytes::Bytes;
 use herdwick_fleet::{Counters, Decision, Moment, RequestId, Ring, Snapshot};
 use herdwick_wire::admin::{DecisionView, ErrorView};
 use serde::Deserialize;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::needs::Plugins;
@@ -37,6 +38,8 @@ pub struct Admin {
     pub counters: Arc<Counters>,
     /// Where clients reach the router.
     pub listening: SocketAddr,
+    /// Turns true when the router is told to stop.
+    pub stopping: watch::Receiver<bool>,
     /// The router's version.
     pub version: &'static str,
     /// Zero of the router's clock.

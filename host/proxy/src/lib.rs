@@ -21,6 +21,7 @@ mod headers;
 mod ids;
 mod peer;
 mod pipeline;
+mod ready;
 mod relay;
 mod rescue;
 mod router;

@@ -16,7 +16,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, body, headers, show};
+use crate::{admission, aggregate, answer, aside, asked, body, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -30,6 +30,10 @@ pub(crate) async fn serve(
     let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
     let answered = match route {
+        // Operators and their tools are answered to the end.
+        Ok(Route::Healthz) => Ok(ready::alive()),
+        Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
+        Ok(Route::Admin) => admin(router, peer, request).await,
         _ if peer.is_draining() => Err(Problem::Draining),
         Ok(Route::Inference(endpoint)) => {
             peer.unless_cut(infer(router, &mut account, endpoint, request)).await
@@ -42,7 +46,6 @@ pub(crate) async fn serve(
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Status) => Ok(aggregate::status()),
         Ok(Route::Root) => Ok(aggregate::root()),
-        Ok(Route::Admin) => admin(router, peer, request).await,
         Err(problem) => Err(problem),
     };
     let mut response = answered.unwrap_or_else(|problem| {

@@ -15,6 +15,8 @@ pub struct StatusView {
     pub listening: String,
     /// Seconds since it started.
     pub uptime_s: u64,
+    /// Whether it was told to stop, and lets what runs end.
+    pub stopping: bool,
     /// Requests for a model since it started.
     pub requests: RequestsView,
     /// Every node, in the order in which they were named.

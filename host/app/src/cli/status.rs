@@ -26,6 +26,9 @@ pub(crate) struct Args {
     /// Look every second, until Ctrl-C; in a pipe, print a line for each change.
     #[arg(long)]
     watch: bool,
+    /// Only whether some node can be asked, as exit code: for scripts and supervisors.
+    #[arg(long, conflicts_with_all = ["watch", "json"])]
+    ready: bool,
     /// The same as JSON; with --watch a line for each change.
     #[arg(long)]
     json: bool,
@@ -41,6 +44,9 @@ impl Args {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         if self.watch {
             return client::runtime()?.block_on(self.watch());
+        }
+        if self.ready {
+            return print::text(&(self.router.text("/readyz")? + "\n"));
         }
         let view: StatusView = self.router.get(PATH)?;
         if self.json { print::json(&view) } else { print::text(&page::text(&view, Terminal::stdout())) }

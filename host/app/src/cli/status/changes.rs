@@ -31,6 +31,9 @@ fn between(before: &StatusView, now: &StatusView) -> Vec<String> {
     if now.uptime_s < before.uptime_s {
         lines.push(format!("the router was started again, version {}", now.version));
     }
+    if now.stopping && !before.stopping {
+        lines.push("the router is stopping: what runs may end".to_owned());
+    }
     let find = |nodes: &'_ [NodeView], name: &str| nodes.iter().find(|node| node.name == name).cloned();
     for node in &now.nodes {
         match find(&before.nodes, &node.name) {
@@ -109,6 +112,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             listening: "127.0.0.1:1".to_owned(),
             uptime_s: 10 + served,
+            stopping: false,
             requests: RequestsView { served, ..RequestsView::default() },
             nodes: vec![NodeView {
                 name: "studio".to_owned(),

@@ -89,7 +89,11 @@ impl Page {
 
     fn title(&self, view: &StatusView) -> String {
         let name = self.terminal.paint(Tone::Strong, &format!("herdwick {}", view.version));
-        format!("{name} at http://{}, up {}\n", view.listening, print::lasting(view.uptime_s))
+        let up = match view.stopping {
+            true => self.terminal.paint(Tone::Warn, "stopping: what runs may end"),
+            false => format!("up {}", print::lasting(view.uptime_s)),
+        };
+        format!("{name} at http://{}, {up}\n", view.listening)
     }
 
     fn row(&self, head: &str, text: &str, tone: Tone) -> String {
@@ -223,6 +227,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             listening: "127.0.0.1:11435".to_owned(),
             uptime_s: 192,
+            stopping: false,
             requests: RequestsView {
                 under_way: 3,
                 waiting: 1,
