@@ -50,11 +50,14 @@ fn all_bad_arguments_are_told_at_once() {
 
 #[test]
 fn a_bad_plugin_stops_the_start_and_is_named() {
-    refused(&["--plugin", "no/such.wasm"], &["no/such.wasm", "cannot be read", "mend or leave out"]);
+    refused(
+        &["--listen", "127.0.0.1:0", "--plugin", "no/such.wasm"],
+        &["no/such.wasm", "cannot be read", "mend or leave out"],
+    );
     let file = std::env::temp_dir().join(format!("not-wasm-{}.wasm", std::process::id()));
     std::fs::write(&file, "#!/bin/sh").expect("a file can be written");
     let path = file.to_str().expect("a path of letters").to_owned();
-    refused(&["--plugin", &path], &[&path, "is no WebAssembly"]);
+    refused(&["--listen", "127.0.0.1:0", "--plugin", &path], &[&path, "is no WebAssembly"]);
     std::fs::remove_file(&file).expect("our own file");
 }
 

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod errors;
+mod killing;
 mod leaving;
 mod logging;
 mod plugins;
