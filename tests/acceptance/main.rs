@@ -13,6 +13,7 @@ mod logging;
 mod plugins;
 mod ready;
 mod relaying;
+mod routes;
 mod routing;
 mod status;
 #[cfg(unix)]
