@@ -9,6 +9,7 @@ mod demo;
 mod errors;
 mod leaving;
 mod logging;
+mod pages;
 mod plugins;
 mod relaying;
 mod routing;

@@ -111,6 +111,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
+        trust: config.trust.clone(),
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,

@@ -16,6 +16,7 @@ mod body;
 mod budget;
 mod connection;
 mod ending;
+pub mod gate;
 mod headers;
 mod ids;
 mod peer;

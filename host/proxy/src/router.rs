@@ -12,6 +12,7 @@ use crate::admission::Line;
 use crate::aside::Aside;
 use crate::budget::Budget;
 use crate::ending::Ledger;
+use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -58,6 +59,8 @@ impl Default for Limits {
 pub struct Parts {
     /// Its bounds.
     pub limits: Limits,
+    /// Whom it lets in.
+    pub trust: Trust,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Moves whenever `fleet` does.
@@ -79,6 +82,7 @@ pub struct Parts {
 /// The shared state of the data plane.
 pub struct Router {
     pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
@@ -95,9 +99,10 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
+        let Parts { limits, trust, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
         Self {
             limits,
+            gate: Gate::new(trust),
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),
