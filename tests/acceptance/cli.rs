@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::support::finished;
+use crate::support::{Node, Router, finished};
 
 fn refused(args: &[&str], told: &[&str]) {
     let command = finished(args);
@@ -23,6 +23,19 @@ fn a_port_that_is_taken_is_named() {
 }
 
 #[test]
+fn who_has_the_port_is_told_when_they_say_so() {
+    let node = Node::start("studio", &["--model", "m:1b"]);
+    let router = Router::start(&[node.spec(1)], &[]);
+    let address = router.address.to_string();
+    refused(
+        &["--listen", &address],
+        &[&format!("cannot listen on {address}"), "cause: another herdwick runs there", "`herdwick status`"],
+    );
+    let address = node.address.to_string();
+    refused(&["--listen", &address], &["cause: an Ollama listens there", "next:  leave it where it is"]);
+}
+
+#[test]
 fn all_bad_arguments_are_told_at_once() {
     refused(
         &["serve", "--listen", "here", "--node", "https://studio", "--node", "studio,slots=none"],
@@ -37,11 +50,14 @@ fn all_bad_arguments_are_told_at_once() {
 
 #[test]
 fn a_bad_plugin_stops_the_start_and_is_named() {
-    refused(&["--plugin", "no/such.wasm"], &["no/such.wasm", "cannot be read", "mend or leave out"]);
+    refused(
+        &["--listen", "127.0.0.1:0", "--plugin", "no/such.wasm"],
+        &["no/such.wasm", "cannot be read", "mend or leave out"],
+    );
     let file = std::env::temp_dir().join(format!("not-wasm-{}.wasm", std::process::id()));
     std::fs::write(&file, "#!/bin/sh").expect("a file can be written");
     let path = file.to_str().expect("a path of letters").to_owned();
-    refused(&["--plugin", &path], &[&path, "is no WebAssembly"]);
+    refused(&["--listen", "127.0.0.1:0", "--plugin", &path], &[&path, "is no WebAssembly"]);
     std::fs::remove_file(&file).expect("our own file");
 }
 

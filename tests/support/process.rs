@@ -48,6 +48,13 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Returns its exit code once it has ended.
+    fn ended(mut self) -> Option<i32> {
+        until("it ends", || self.child.try_wait().expect("it can be waited for")).code()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -185,9 +192,33 @@ impl Router {
     }
 
     /// Returns its exit code once it has ended.
-    pub(crate) fn ended(mut self) -> Option<i32> {
-        let exit = until("the router ends", || self.running.child.try_wait().expect("it can be waited for"));
-        exit.code()
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.running.ended()
+    }
+}
+
+/// A command that goes on until it is told to end.
+pub(crate) struct Watched {
+    running: Running,
+}
+
+impl Watched {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self { running: Running::start(args) }
+    }
+
+    /// The next line that contains `mark`.
+    pub(crate) fn line(&self, mark: &str) -> String {
+        self.running.line(mark)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Returns its exit code once it has ended.
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.running.ended()
     }
 }
 

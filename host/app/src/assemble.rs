@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
-use herdwick_proxy::{Parts, Router, server};
+use herdwick_proxy::{Aliases, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -25,7 +25,7 @@ use crate::health::Health;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, logs};
+use crate::{banner, client, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
@@ -89,12 +89,18 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
     let Settings { config, sources, .. } = settings;
+    // Clients that come early wait; a port that is taken is told at once.
+    let data = runtime()?;
+    let listener = data.block_on(server::listen(config.listen)).map_err(client::taken)?;
+    let address = listener.local_addr().context("the listener has no address")?;
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let mut keeper = Keeper::default();
     for node in &config.nodes {
         keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
     }
     let published = keeper.published();
+    // The configuration checked every name already.
+    let aliases = Aliases::new(config.aliases.clone()).unwrap_or_default();
     let ring = Arc::new(Ring::default());
     let control = runtime()?;
     let folders = sources.folders(&config);
@@ -106,34 +112,35 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         ring: Arc::clone(&ring),
         reload: Box::new(move || reloader.look()),
     };
-    let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
+    let (stop, stopped) = watch::channel(false);
+    let counters = Arc::new(Counters::default());
+    let admin = Admin {
+        ring: Arc::clone(&ring),
+        plugins: Arc::new(shown),
+        fleet: Arc::clone(&published.fleet),
+        counters: Arc::clone(&counters),
+        listening: address,
+        stopping: stopped.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        start,
+    };
     let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
     let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
         trust: config.trust.clone(),
+        aliases,
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,
         ring,
         aside,
         outcomes: Arc::clone(&requests) as _,
-        counters: Arc::new(Counters::default()),
+        counters,
         start,
     });
-    let (stop, stopped) = watch::channel(false);
     let (cut, mut cut_now) = watch::channel(false);
     let ends = Ends { stop, cut };
-
-    let data = runtime()?;
-    let listener = data.block_on(server::listen(config.listen)).map_err(|error| {
-        Failed::because(
-            error.source,
-            format!("cannot listen on {}", error.address),
-            "end the program that listens there, or choose another address with --listen",
-        )
-    })?;
-    let address = listener.local_addr().context("the listener has no address")?;
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
     let logged = Arc::clone(&requests);

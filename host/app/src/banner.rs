@@ -51,7 +51,7 @@ fn reach(listening: SocketAddr) -> &'static str {
 }
 
 /// An address that works on this machine: nobody can connect to a wildcard.
-fn local(listening: SocketAddr) -> SocketAddr {
+pub(crate) fn local(listening: SocketAddr) -> SocketAddr {
     let mut local = listening;
     if listening.ip().is_unspecified() {
         local.set_ip(match listening {

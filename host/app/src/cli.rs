@@ -1,5 +1,6 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
+mod ask;
 mod config;
 mod explain;
 mod health;
@@ -7,6 +8,8 @@ mod places;
 mod plugins;
 pub(crate) mod print;
 mod serve;
+mod status;
+pub(crate) mod terminal;
 
 use clap::{Parser, Subcommand};
 
@@ -31,6 +34,10 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve clients (the default).
     Serve(serve::Args),
+    /// What is going on: requests, nodes, models, plugins.
+    Status(status::Args),
+    /// Ask a model through the router, and see where it ran.
+    Try(ask::Args),
     /// Why a request went where it went.
     Explain(explain::Args),
     /// What is wrong with the fleet, and what to do about it.
@@ -52,6 +59,8 @@ impl Cli {
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Status(args) => args.run(),
+            Command::Try(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Health(args) => args.run(),
             Command::Plugins(command) => command.run(),

@@ -5,6 +5,7 @@
 //! `layers` for every key by its `kind`; `show` tells people what came of it.
 
 mod address;
+mod aliases;
 mod choices;
 pub(crate) mod env;
 mod file;
@@ -51,7 +52,7 @@ use nodes::Nodes;
 use sources::Sources;
 
 /// Where clients reach the router, until its rules for browsers and strangers exist: this machine only.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
 
 /// Nobody waits longer than a day for a slot; 0 means not at all.
 const WAIT_MAX: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(86_400) };
@@ -99,6 +100,8 @@ pub(crate) struct Config {
     pub(crate) trust: Trust,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
+    /// Other names for models, and what they mean.
+    pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
     /// Which requests leave a line in the log.
     pub(crate) log_requests: Logged,
@@ -133,6 +136,7 @@ impl Config {
         };
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
         let limits = limits(&mut layers);
+        let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let mut warnings = layers.strangers();
@@ -140,7 +144,8 @@ impl Config {
         let mut problems = sources.problems;
         problems.append(&mut layers.problems);
         Problems::none_in(problems)?;
-        Ok(Self { listen, trust, nodes, limits, plugins, log_requests, paths, warnings, rows: layers.rows })
+        let rows = layers.rows;
+        Ok(Self { listen, trust, nodes, limits, aliases, plugins, log_requests, paths, warnings, rows })
     }
 }
 

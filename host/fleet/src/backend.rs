@@ -49,6 +49,8 @@ pub struct Backend {
     pub version: Arc<str>,
     /// When it last answered a probe.
     pub seen: Option<Moment>,
+    /// When it last listed its models.
+    pub listed: Option<Moment>,
     /// The models it holds.
     pub holdings: BTreeMap<ModelName, Arc<Holding>>,
     /// Numbers told of it and of its machine, by column.

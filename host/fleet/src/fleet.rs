@@ -56,6 +56,7 @@ impl Fleet {
             reach: Reach::Unknown,
             version: "".into(),
             seen: None,
+            listed: None,
             holdings: BTreeMap::new(),
             readings: BTreeMap::new(),
             live: Arc::new(BackendLive::default()),
@@ -106,6 +107,7 @@ impl Fleet {
             }
             Claim::Models(models) => {
                 reached(backend, at, &mut events);
+                backend.listed = Some(at);
                 take_models(backend, (member.slots, &mut member.lives), models, &mut events);
             }
             Claim::Resident(resident) => {

@@ -8,6 +8,7 @@
 
 mod admission;
 mod aggregate;
+mod aliases;
 mod answer;
 mod aside;
 mod asked;
@@ -15,12 +16,14 @@ mod attempt;
 mod body;
 mod budget;
 mod connection;
+mod encoding;
 mod ending;
 pub mod gate;
 mod headers;
 mod ids;
 mod peer;
 mod pipeline;
+mod ready;
 mod relay;
 mod rescue;
 mod router;
@@ -33,5 +36,6 @@ mod timestamp;
 mod tries;
 mod upstream;
 
+pub use aliases::Aliases;
 pub use aside::Aside;
 pub use router::{Limits, Parts, Router};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use herdwick_dialect::{Endpoint, Family};
-use herdwick_fleet::Profile;
+use herdwick_fleet::{Failure as Class, Profile};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -16,7 +16,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, body, gate, headers, show};
+use crate::{admission, aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -31,7 +31,6 @@ pub(crate) async fn serve(
     let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
     let (admitted, answered) = match admitted {
-        _ if peer.is_draining() => (None, Err(Problem::Draining)),
         Err(refused) => (None, Err(refused)),
         Ok(admitted) => (Some(admitted), answer(router, peer, &mut account, route, request).await),
     };
@@ -57,17 +56,22 @@ async fn answer(
     if let Some(answered) = gate::options(&request) {
         return answered;
     }
-    match route? {
-        Route::Inference(endpoint) => peer.unless_cut(infer(router, account, endpoint, request)).await,
-        Route::Show => show::show(router, account, request).await,
-        Route::Tags => Ok(aggregate::tags(&router.snapshot())),
-        Route::Ps => Ok(aggregate::ps(&router.snapshot(), router.now())),
-        Route::Models => Ok(aggregate::models(&router.snapshot())),
-        Route::Model(id) => aggregate::model(&router.snapshot(), &id),
-        Route::Version => aggregate::version(&router.snapshot()),
-        Route::Status => Ok(aggregate::status()),
-        Route::Root => Ok(aggregate::root()),
-        Route::Admin => admin(router, peer, request).await,
+    match route {
+        // Operators and their tools are answered to the end.
+        Ok(Route::Healthz) => Ok(ready::alive()),
+        Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
+        Ok(Route::Admin) => admin(router, peer, request).await,
+        _ if peer.is_draining() => Err(Problem::Draining),
+        Ok(Route::Inference(endpoint)) => peer.unless_cut(infer(router, account, endpoint, request)).await,
+        Ok(Route::Show) => show::show(router, account, request).await,
+        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
+        Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
+        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
+        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &router.aliases, &id),
+        Ok(Route::Version) => aggregate::version(&router.snapshot()),
+        Ok(Route::Status) => Ok(aggregate::status()),
+        Ok(Route::Root) => Ok(aggregate::root()),
+        Err(problem) => Err(problem),
     }
 }
 
@@ -75,8 +79,7 @@ async fn answer(
 async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     aside::admit(&request, peer.address())?;
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let body = encoding::read(body, &head, &router.limits).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }
 
@@ -89,21 +92,22 @@ async fn infer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = asked::read(endpoint, &head.headers, &body)?;
+    let body = encoding::read(body, &head, &router.limits).await?;
+    let mut asked = asked::read(endpoint, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
+    let expected_tokens = asked.expected_tokens();
     let mut profile = Profile {
         id: account.id(),
         model: asked.model,
         endpoint: endpoint.path(),
         prompt_tokens: asked.prompt_bytes as f64 / Profile::BYTES_PER_TOKEN,
-        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        expected_tokens,
         streaming: asked.streaming,
         attempts: 0,
     };
     let call = Call { id: account.id(), endpoint, headers: head.headers, body, only_loads: asked.only_loads };
-    let mut tries = Tries::new(limits, asked.written);
+    let mut tries = Tries::new(&router.limits, asked.written);
     loop {
         let ended = match attempt(router, account, &profile, &call, &mut tries).await {
             Ok(response) => return Ok(response),
@@ -153,6 +157,9 @@ async fn attempt(
             Ok(response)
         }
         Err(failure) => {
+            if failure.class() == Class::ModelMissing {
+                ticket.denied(router.now());
+            }
             tries.failed(&ticket, failure, began.elapsed());
             // The slot is free before anybody thinks about what to do next.
             let decision = Arc::clone(&ticket.decision);

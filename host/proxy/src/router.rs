@@ -9,6 +9,7 @@ use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, S
 use tokio::sync::watch;
 
 use crate::admission::Line;
+use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
 use crate::ending::Ledger;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Whom it lets in.
     pub trust: Trust,
+    /// Other names for models.
+    pub aliases: Aliases,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Moves whenever `fleet` does.
@@ -83,6 +86,7 @@ pub struct Parts {
 pub struct Router {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
+    pub(crate) aliases: Aliases,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
@@ -99,10 +103,23 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, trust, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
+        let Parts {
+            limits,
+            trust,
+            aliases,
+            fleet,
+            published,
+            policy,
+            ring,
+            aside,
+            outcomes,
+            counters,
+            start,
+        } = parts;
         Self {
             limits,
             gate: Gate::new(trust),
+            aliases,
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),

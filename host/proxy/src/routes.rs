@@ -27,6 +27,10 @@ pub(crate) enum Route {
     Status,
     /// Whether anybody is there.
     Root,
+    /// Whether the process serves.
+    Healthz,
+    /// Whether it takes requests for models.
+    Readyz,
     /// The admin API, which has routes of its own.
     Admin,
 }
@@ -45,13 +49,15 @@ impl Route {
 }
 
 /// Paths with a method and a route, apart from those of [`Endpoint`]. `GET` allows `HEAD` as well.
-const GETS: [(&str, Route); 6] = [
+const GETS: [(&str, Route); 8] = [
     ("/api/tags", Route::Tags),
     ("/api/ps", Route::Ps),
     ("/api/version", Route::Version),
     ("/api/status", Route::Status),
     ("/v1/models", Route::Models),
     ("/", Route::Root),
+    ("/healthz", Route::Healthz),
+    ("/readyz", Route::Readyz),
 ];
 
 /// Where the admin API begins.
@@ -147,6 +153,7 @@ mod tests {
             (Method::POST, "/api/show", Route::Show),
             (Method::POST, "/v1/audio/transcriptions", Route::Inference(Endpoint::Transcriptions)),
             (Method::HEAD, "/", Route::Root),
+            (Method::HEAD, "/readyz", Route::Readyz),
             (Method::HEAD, "/api/tags", Route::Tags),
             (Method::GET, "/v1/models", Route::Models),
             (Method::GET, "/v1/models/hf.co/a/b:Q4", Route::Model("hf.co/a/b:Q4".into())),
@@ -187,6 +194,7 @@ mod tests {
             ("//api/chat", Some("/api/chat")),
             ("/v1/chat/completion", Some("/v1/chat/completions")),
             ("/api/./chat", Some("/api/chat")),
+            ("/health", Some("/healthz")),
             ("/debug/pprof", None),
             ("/metrics", None),
             ("/api/..%2fchat", None),

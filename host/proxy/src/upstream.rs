@@ -113,7 +113,7 @@ impl Pools {
                 // client do so when it knows that the request is safe to repeat, as ours are before an answer).
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => request = unsent,
-                    None if sent.elapsed() <= STALE_WITHIN => {
+                    None if sent.elapsed() <= STALE_WITHIN && !error.error().is_parse() => {
                         request = again;
                         break;
                     }
