@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 import traceback
 import urllib.request
 
@@ -110,6 +111,14 @@ def fits_weather(arguments):
     call = true_chat(content=ASK_TOOL, tools=[tool])["message"]["tool_calls"][0]["function"]
     same(arguments, call["arguments"])
     assert isinstance(arguments["city"], str) and isinstance(arguments["days"], int), arguments
+
+
+def eventually(condition):
+    """Herdwick lists what its last poll of the nodes saw, so what has just changed shows a moment later."""
+    until = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < until, "still not so after 15 s"
+        time.sleep(0.1)  # sleeps because there is no event to wait for: the next poll is the router's own affair
 
 
 @contextlib.contextmanager

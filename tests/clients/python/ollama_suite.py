@@ -9,7 +9,6 @@ from cells import *
 
 client = ollama.Client(host=BASE)
 USER = [{"role": "user", "content": HELLO}]
-QUIET = {"think": False}
 
 
 def get_weather(city: str, days: int) -> str:
@@ -168,7 +167,7 @@ def _():
 def _():
     answer = client.generate(COLD, keep_alive="10m")
     same((answer.done_reason, answer.response), ("load", ""))
-    assert COLD in [model.model for model in client.ps().models]
+    eventually(lambda: COLD in [model.model for model in client.ps().models])
     same(client.chat(COLD, []).done_reason, "load")
 
 
