@@ -226,3 +226,36 @@ fn a_model_that_only_a_silent_node_has_is_no_404() {
     assert_eq!((reply.status, reply.header("x-herdwick-error")), (503, "no_node"), "{}", reply.text());
     assert!(reply.error().contains("attic"), "{}", reply.error());
 }
+
+#[test]
+fn a_packed_body_is_unpacked_where_ollama_takes_it_and_refused_elsewhere() {
+    let (node, router) = fleet(&[]);
+    let body = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
+    // One raw block in a frame of one segment (RFC 8878 §3.1.1): magic, descriptor, size, block head, content.
+    let length = u8::try_from(body.len()).expect("a short body");
+    let block = (u32::from(length) << 3) | 1;
+    let mut packed = vec![0x28, 0xb5, 0x2f, 0xfd, 0x20, length];
+    packed.extend_from_slice(&block.to_le_bytes()[..3]);
+    packed.extend_from_slice(body.as_bytes());
+    let ask = |path: &str, encoding: &str, body: &[u8]| {
+        let mut client = Client::connect(router.address);
+        client.send("POST", path, &[("content-encoding", encoding)], body);
+        client.reply()
+    };
+    assert_eq!(ask("/v1/chat/completions", "zstd", &packed).status, 200);
+    let log = node.log();
+    let last =
+        log.as_array().and_then(|log| log.iter().rfind(|entry| entry["inference"] == true)).expect("asked");
+    assert_eq!(last["body_length"], body.len(), "the node gets it plain");
+    assert!(!last["head"].as_str().expect("a head").to_ascii_lowercase().contains("content-encoding"));
+    for (path, encoding, body, status, code) in [
+        ("/v1/chat/completions", "zstd", body.as_bytes(), 400, "invalid_encoding"),
+        ("/api/chat", "zstd", &packed, 415, "unsupported_encoding"),
+        ("/v1/chat/completions", "gzip", body.as_bytes(), 415, "unsupported_encoding"),
+        ("/v1/chat/completions", "br, zstd", &packed, 415, "unsupported_encoding"),
+    ] {
+        let reply = ask(path, encoding, body);
+        assert_eq!((reply.status, reply.header("x-herdwick-error")), (status, code), "{path} {encoding}");
+    }
+    assert_eq!(node.asked(), 1);
+}

@@ -16,6 +16,7 @@ mod attempt;
 mod body;
 mod budget;
 mod connection;
+mod encoding;
 mod ending;
 mod headers;
 mod ids;

@@ -16,7 +16,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, body, headers, ready, show};
+use crate::{admission, aggregate, answer, aside, asked, encoding, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -60,8 +60,7 @@ pub(crate) async fn serve(
 async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
     aside::admit(&head, peer.address())?;
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let body = encoding::read(body, &head, &router.limits).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }
 
@@ -74,8 +73,7 @@ async fn infer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let body = encoding::read(body, &head, &router.limits).await?;
     let mut asked = asked::read(endpoint, &head.headers, &body).await?;
     let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
@@ -90,7 +88,7 @@ async fn infer(
         attempts: 0,
     };
     let call = Call { id: account.id(), endpoint, headers: head.headers, body, only_loads: asked.only_loads };
-    let mut tries = Tries::new(limits, asked.written);
+    let mut tries = Tries::new(&router.limits, asked.written);
     loop {
         let ended = match attempt(router, account, &profile, &call, &mut tries).await {
             Ok(response) => return Ok(response),
