@@ -7,11 +7,13 @@ mod cli;
 mod config;
 mod demo;
 mod errors;
+mod killing;
 mod leaving;
 mod logging;
 mod plugins;
 mod ready;
 mod relaying;
+mod routes;
 mod routing;
 mod status;
 #[cfg(unix)]

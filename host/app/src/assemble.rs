@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
-use herdwick_proxy::{Parts, Router, server};
+use herdwick_proxy::{Aliases, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -99,6 +99,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
     }
     let published = keeper.published();
+    // The configuration checked every name already.
+    let aliases = Aliases::new(config.aliases.clone()).unwrap_or_default();
     let ring = Arc::new(Ring::default());
     let control = runtime()?;
     let folders = sources.folders(&config);
@@ -126,6 +128,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
+        aliases,
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,

@@ -5,6 +5,7 @@
 //! `layers` for every key by its `kind`; `show` tells people what came of it.
 
 mod address;
+mod aliases;
 mod choices;
 pub(crate) mod env;
 mod file;
@@ -77,6 +78,8 @@ pub(crate) struct Config {
     pub(crate) nodes: Vec<Node>,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
+    /// Other names for models, and what they mean.
+    pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
     /// Which requests leave a line in the log.
     pub(crate) log_requests: Logged,
@@ -106,6 +109,7 @@ impl Config {
         let listen = layers.take("listen", &Address, LISTEN);
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
         let limits = limits(&mut layers);
+        let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let mut warnings = layers.strangers();
@@ -113,7 +117,7 @@ impl Config {
         let mut problems = sources.problems;
         problems.append(&mut layers.problems);
         Problems::none_in(problems)?;
-        Ok(Self { listen, nodes, limits, plugins, log_requests, paths, warnings, rows: layers.rows })
+        Ok(Self { listen, nodes, limits, aliases, plugins, log_requests, paths, warnings, rows: layers.rows })
     }
 }
 

@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
+use crate::aliases::Aliases;
 use crate::relay::Body;
 use crate::rescue::Problem;
 use crate::{admission, asked, headers, timestamp};
@@ -80,10 +81,11 @@ struct Entry<'a> {
 }
 
 impl<'a> Tag<'a> {
-    fn of(model: &'a Model) -> Self {
+    fn of(listed: &Listed<'a>) -> Self {
+        let Listed { name, model } = *listed;
         Self {
-            name: &model.listed_as,
-            model: &model.listed_as,
+            name,
+            model: name,
             modified_at: &model.modified_at,
             size: model.bytes,
             digest: &model.digest,
@@ -122,32 +124,37 @@ impl<'a> Process<'a> {
 }
 
 impl<'a> Entry<'a> {
-    fn of(model: &'a Model) -> Self {
+    fn of(listed: &Listed<'a>) -> Self {
+        let Listed { name, model } = *listed;
         let path: Vec<_> = model.listed_as.split('/').collect();
         let owned_by = path.iter().rev().nth(1).copied().unwrap_or("library");
         let created = timestamp::unix(&model.modified_at).unwrap_or(0);
-        Self { id: &model.listed_as, object: "model", created, owned_by }
+        Self { id: name, object: "model", created, owned_by }
     }
 }
 
 /// `/api/tags`.
-pub(crate) fn tags(snapshot: &Snapshot) -> Response<Body> {
-    let models = all(snapshot).into_values().map(Tag::of).collect();
+pub(crate) fn tags(snapshot: &Snapshot, aliases: &Aliases) -> Response<Body> {
+    let models = all(snapshot, aliases).into_values().map(|listed| Tag::of(&listed)).collect();
     partial(json(&Tags { models }), snapshot)
 }
 
 /// `/v1/models`.
-pub(crate) fn models(snapshot: &Snapshot) -> Response<Body> {
-    let data: Vec<_> = all(snapshot).into_values().map(Entry::of).collect();
+pub(crate) fn models(snapshot: &Snapshot, aliases: &Aliases) -> Response<Body> {
+    let data: Vec<_> = all(snapshot, aliases).into_values().map(|listed| Entry::of(&listed)).collect();
     partial(json(&Entries { object: "list", data }), snapshot)
 }
 
 /// `/v1/models/{id}`.
-pub(crate) fn model(snapshot: &Snapshot, written: &str) -> Result<Response<Body>, Problem> {
+pub(crate) fn model(
+    snapshot: &Snapshot,
+    aliases: &Aliases,
+    written: &str,
+) -> Result<Response<Body>, Problem> {
     let (name, written) = asked::name(written)?;
-    let listed = all(snapshot);
+    let listed = all(snapshot, aliases);
     match listed.get(name.as_str()) {
-        Some(model) => Ok(json(&Entry::of(model))),
+        Some(listed) => Ok(json(&Entry::of(listed))),
         None => Err(Problem::ModelNotFound { name: written, nearest: admission::nearest(snapshot, &name) }),
     }
 }
@@ -169,17 +176,31 @@ pub(crate) fn status() -> Response<Body> {
     json(&serde_json::json!({ "cloud": { "disabled": true, "source": "router" } }))
 }
 
+/// A model under one of its names.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    name: &'a str,
+    model: &'a Model,
+}
+
 /// Every model that a reachable backend holds, once per name. Of two that differ in content the one that was modified
-/// last is shown.
-fn all(snapshot: &Snapshot) -> BTreeMap<&str, &Model> {
-    let mut models: BTreeMap<&str, &Model> = BTreeMap::new();
+/// last is shown. Another name for a model of them is listed like a model.
+fn all<'a>(snapshot: &'a Snapshot, aliases: &'a Aliases) -> BTreeMap<&'a str, Listed<'a>> {
+    let mut models: BTreeMap<&str, Listed<'_>> = BTreeMap::new();
     let reachable = snapshot.backends().iter().filter(|backend| backend.unreachable().is_none());
     for model in reachable.flat_map(|backend| backend.holdings.values()).map(|holding| &*holding.model) {
-        let known = models.entry(model.name.as_str()).or_insert(model);
-        if known.modified_at < model.modified_at {
-            *known = model;
+        let listed = Listed { name: &model.listed_as, model };
+        let known = models.entry(model.name.as_str()).or_insert(listed);
+        if known.model.modified_at < model.modified_at {
+            *known = listed;
         }
     }
+    let others = aliases.iter().filter_map(|(name, meant)| {
+        let model = models.get(meant.model.as_str())?.model;
+        Some((name.as_str(), Listed { name: &meant.listed, model }))
+    });
+    let others: Vec<_> = others.collect();
+    models.extend(others);
     models
 }
 

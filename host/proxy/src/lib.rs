@@ -8,6 +8,7 @@
 
 mod admission;
 mod aggregate;
+mod aliases;
 mod answer;
 mod aside;
 mod asked;
@@ -15,6 +16,7 @@ mod attempt;
 mod body;
 mod budget;
 mod connection;
+mod encoding;
 mod ending;
 mod headers;
 mod ids;
@@ -33,5 +35,6 @@ mod timestamp;
 mod tries;
 mod upstream;
 
+pub use aliases::Aliases;
 pub use aside::Aside;
 pub use router::{Limits, Parts, Router};

@@ -16,7 +16,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, body, headers, ready, show};
+use crate::{admission, aggregate, answer, aside, asked, encoding, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -39,10 +39,10 @@ pub(crate) async fn serve(
             peer.unless_cut(infer(router, &mut account, endpoint, request)).await
         }
         Ok(Route::Show) => show::show(router, &mut account, request).await,
-        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
+        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
-        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot())),
-        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &id),
+        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
+        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &router.aliases, &id),
         Ok(Route::Version) => aggregate::version(&router.snapshot()),
         Ok(Route::Status) => Ok(aggregate::status()),
         Ok(Route::Root) => Ok(aggregate::root()),
@@ -60,8 +60,7 @@ pub(crate) async fn serve(
 async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
     aside::admit(&head, peer.address())?;
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let body = encoding::read(body, &head, &router.limits).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }
 
@@ -74,21 +73,22 @@ async fn infer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = asked::read(endpoint, &head.headers, &body)?;
+    let body = encoding::read(body, &head, &router.limits).await?;
+    let mut asked = asked::read(endpoint, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
+    let expected_tokens = asked.expected_tokens();
     let mut profile = Profile {
         id: account.id(),
         model: asked.model,
         endpoint: endpoint.path(),
         prompt_tokens: asked.prompt_bytes as f64 / Profile::BYTES_PER_TOKEN,
-        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        expected_tokens,
         streaming: asked.streaming,
         attempts: 0,
     };
     let call = Call { id: account.id(), endpoint, headers: head.headers, body, only_loads: asked.only_loads };
-    let mut tries = Tries::new(limits, asked.written);
+    let mut tries = Tries::new(&router.limits, asked.written);
     loop {
         let ended = match attempt(router, account, &profile, &call, &mut tries).await {
             Ok(response) => return Ok(response),

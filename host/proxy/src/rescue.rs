@@ -34,6 +34,8 @@ pub(crate) enum Problem {
     BodyBroken,
     /// The body is encoded in a way that backends do not understand.
     Encoding { encoding: String },
+    /// The body is not encoded as it says.
+    InvalidEncoding { cause: String },
     /// There is no body.
     MissingBody,
     /// The body is no form that could be read.
@@ -83,6 +85,7 @@ impl Problem {
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Encoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             Self::MissingBody | Self::InvalidJson { .. } => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::InvalidEncoding { .. } => (StatusCode::BAD_REQUEST, "invalid_encoding"),
             Self::InvalidForm { .. } => (StatusCode::BAD_REQUEST, "invalid_form"),
             Self::AmbiguousJson { .. } => (StatusCode::BAD_REQUEST, "ambiguous_json"),
             Self::MissingModel => (StatusCode::BAD_REQUEST, "missing_model"),
@@ -179,6 +182,12 @@ impl fmt::Display for Problem {
                 write!(out, "content-encoding {} is not supported; send the body as it is", Quoted(encoding))
             }
             Self::MissingBody => out.write_str("missing request body; send a JSON object with a \"model\""),
+            Self::InvalidEncoding { cause } => {
+                write!(
+                    out,
+                    "the body is not the zstd frame that its content-encoding says: {cause}; mend it and send it again"
+                )
+            }
             Self::InvalidForm { cause } => {
                 write!(out, "the body is not the form it should be: {cause}; send multipart/form-data")
             }

@@ -9,6 +9,7 @@ use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, S
 use tokio::sync::watch;
 
 use crate::admission::Line;
+use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
 use crate::ending::Ledger;
@@ -58,6 +59,8 @@ impl Default for Limits {
 pub struct Parts {
     /// Its bounds.
     pub limits: Limits,
+    /// Other names for models.
+    pub aliases: Aliases,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Moves whenever `fleet` does.
@@ -79,6 +82,7 @@ pub struct Parts {
 /// The shared state of the data plane.
 pub struct Router {
     pub(crate) limits: Limits,
+    pub(crate) aliases: Aliases,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
@@ -95,9 +99,11 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
+        let Parts { limits, aliases, fleet, published, policy, ring, aside, outcomes, counters, start } =
+            parts;
         Self {
             limits,
+            aliases,
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),

@@ -13,7 +13,7 @@ use crate::ending::Account;
 use crate::relay::Body;
 use crate::rescue::Problem;
 use crate::router::Router;
-use crate::{admission, asked, body, headers};
+use crate::{admission, asked, encoding, headers};
 
 /// Machines that are asked before giving up; a fleet that fails is not asked all round.
 const MOST: usize = 3;
@@ -25,9 +25,9 @@ pub(crate) async fn show(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = asked::read(Endpoint::Show, &head.headers, &body)?;
+    let body = encoding::read(body, &head, &router.limits).await?;
+    let mut asked = asked::read(Endpoint::Show, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
     let snapshot = router.snapshot();
     let mut holders: Vec<Arc<Backend>> = snapshot

@@ -14,7 +14,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ("[queue]\nlisten = \"x\"", "h.toml:2:1: unknown key \"queue.listen\"; did you mean \"listen\"?"),
         (
             "colour = 1",
-            "h.toml:1:1: unknown key \"colour\"; possible here: limits, listen, nodes, plugins, queue, routing, telemetry",
+            "h.toml:1:1: unknown key \"colour\"; possible here: limits, listen, models, nodes, plugins, queue, routing, telemetry",
         ),
         (
             "plugins.auto_enabled = true",
