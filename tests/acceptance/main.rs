@@ -10,6 +10,7 @@ mod errors;
 mod killing;
 mod leaving;
 mod logging;
+mod pages;
 mod plugins;
 mod ready;
 mod relaying;

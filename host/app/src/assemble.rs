@@ -129,6 +129,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let router = Router::new(Parts {
         limits: config.limits,
         aliases,
+        trust: config.trust.clone(),
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,

@@ -12,6 +12,7 @@ mod file;
 pub(crate) mod init;
 mod kind;
 mod layers;
+mod lists;
 mod measures;
 mod nearest;
 mod nodes;
@@ -33,6 +34,7 @@ use std::time::Duration;
 
 use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_proxy::Limits;
+use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use env::Env;
 pub(crate) use nodes::Node;
@@ -44,6 +46,7 @@ use crate::requests::Logged;
 use address::Address;
 use choices::Choice;
 use layers::{Layers, Row};
+use lists::Texts;
 use measures::{Count, Lasting, Size};
 use nodes::Nodes;
 use sources::Sources;
@@ -66,6 +69,23 @@ const DRAIN: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_sec
 /// No system that we know lets a process open more.
 const CONNECTIONS: Count = Count { least: 1, most: 1_000_000 };
 
+/// Names, without a port: who asks on another port asks another program.
+const HOSTS: Texts<String> = Texts {
+    one: "a name like \"ai.example.com\"",
+    read: |text| match gate::is_host_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no host's name; write it like ai.example.com, without a port")),
+    },
+};
+const ORIGINS: Texts<PageOrigin> = Texts {
+    one: "an origin like \"https://chat.example.com\"",
+    read: |text| text.parse().map_err(|error: gate::PageOriginError| error.to_string()),
+};
+const SOURCES: Texts<Prefix> = Texts {
+    one: "a range of addresses like \"203.0.113.0/24\"",
+    read: |text| text.parse().map_err(|error: gate::PrefixError| error.to_string()),
+};
+
 /// Which requests leave a line in the log.
 const LOG_REQUESTS: Choice<Logged> =
     Choice { names: &[("all", Logged::All), ("failures", Logged::Failures), ("off", Logged::Off)] };
@@ -76,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The machines without an agent; the Ollama on this machine when nobody says anything.
     pub(crate) nodes: Vec<Node>,
+    /// Whom it lets in besides whoever comes in by default.
+    pub(crate) trust: Trust,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
     /// Other names for models, and what they mean.
@@ -107,6 +129,11 @@ impl Config {
     fn of(sources: Sources, paths: Paths) -> Result<Self, Problems> {
         let mut layers = Layers::new(sources.tables);
         let listen = layers.take("listen", &Address, LISTEN);
+        let trust = Trust {
+            hosts: layers.take("allowed_hosts", &HOSTS, Vec::new()),
+            origins: layers.take("allowed_origins", &ORIGINS, Vec::new()),
+            sources: layers.take("allowed_sources", &SOURCES, Vec::new()),
+        };
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
         let limits = limits(&mut layers);
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
@@ -117,7 +144,18 @@ impl Config {
         let mut problems = sources.problems;
         problems.append(&mut layers.problems);
         Problems::none_in(problems)?;
-        Ok(Self { listen, nodes, limits, aliases, plugins, log_requests, paths, warnings, rows: layers.rows })
+        Ok(Self {
+            listen,
+            trust,
+            nodes,
+            limits,
+            aliases,
+            plugins,
+            log_requests,
+            paths,
+            warnings,
+            rows: layers.rows,
+        })
     }
 }
 

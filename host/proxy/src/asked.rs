@@ -183,7 +183,8 @@ mod tests {
             r#"{"model":"a","messages":[{"role":"user","content":"hello"}],"options":{"num_predict":7}}"#,
         );
         let asked = asked.expect("good");
-        assert_eq!((asked.prompt_bytes, asked.most_tokens, asked.only_loads), (5, Some(7), false));
+        // "hello", and who says it, which the template writes too.
+        assert_eq!((asked.prompt_bytes, asked.most_tokens, asked.only_loads), (9, Some(7), false));
         for (endpoint, body, loads) in [
             (Endpoint::Chat, r#"{"model":"a"}"#, true),
             (Endpoint::Chat, r#"{"model":"a","messages":[]}"#, true),

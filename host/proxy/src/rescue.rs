@@ -2,6 +2,7 @@
 //! response: status, code, cause, next step.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use herdwick_dialect::{Family, failure};
 use herdwick_fleet::{ModelName, RequestId};
@@ -24,6 +25,16 @@ pub(crate) enum Problem {
     Method { method: Method, path: &'static str, allow: &'static str },
     /// The path is one of Ollama's that clients may not use here.
     RouteRefused { path: String, why: Refusal },
+    /// The client is not on a network that is served.
+    NotNear { address: IpAddr },
+    /// The request does not say clearly whom it asks.
+    HostUnclear { why: &'static str },
+    /// A page asks under a name that is not ours.
+    HostNotAllowed { host: String },
+    /// A page asks that nobody let in.
+    OriginNotAllowed { origin: String },
+    /// A page sends something else than JSON.
+    MediaType { found: String },
     /// The admin API is not for whoever asks.
     Forbidden { why: &'static str },
     /// The body is larger than `limit` bytes.
@@ -79,6 +90,11 @@ impl Problem {
             Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::RouteRefused { .. } => (StatusCode::FORBIDDEN, "route_refused"),
+            Self::NotNear { .. } => (StatusCode::FORBIDDEN, "not_near"),
+            Self::HostUnclear { .. } => (StatusCode::BAD_REQUEST, "invalid_host"),
+            Self::HostNotAllowed { .. } => (StatusCode::FORBIDDEN, "host_not_allowed"),
+            Self::OriginNotAllowed { .. } => (StatusCode::FORBIDDEN, "origin_not_allowed"),
+            Self::MediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
@@ -109,9 +125,21 @@ impl Problem {
         self.class().1
     }
 
-    /// Whether the rest of the connection's bytes cannot be trusted.
+    /// Whether nothing more is read from the connection: its bytes cannot be trusted, or whoever sends them.
     fn closes(&self) -> bool {
-        matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken | Self::Draining)
+        matches!(
+            self,
+            Self::BodyTooLarge { .. }
+                | Self::BodyStalled
+                | Self::BodyBroken
+                | Self::Draining
+                | Self::NotNear { .. }
+                | Self::HostUnclear { .. }
+                | Self::HostNotAllowed { .. }
+                | Self::OriginNotAllowed { .. }
+                | Self::MediaType { .. }
+                | Self::Method { method: Method::CONNECT | Method::TRACE, .. }
+        )
     }
 
     /// The response, in the shape of the dialect that was spoken.
@@ -166,6 +194,27 @@ impl fmt::Display for Problem {
                 "{} would use the account of whoever owns the node; use `ollama` on that machine",
                 Quoted(path)
             ),
+            Self::NotNear { address } => write!(
+                out,
+                "{address} is on no network of the router; if it may ask, add it to allowed_sources in herdwick.toml"
+            ),
+            Self::HostUnclear { why } => {
+                write!(out, "the request does not say clearly whom it asks: {why}; send one Host")
+            }
+            Self::HostNotAllowed { host } => write!(
+                out,
+                "{} is no name of the router; if pages may ask it so, add the name to allowed_hosts in herdwick.toml",
+                Quoted(host)
+            ),
+            Self::OriginNotAllowed { origin } => write!(
+                out,
+                "pages of {} may not ask the router; if they shall, add their origin to allowed_origins in \
+                 herdwick.toml",
+                Quoted(origin)
+            ),
+            Self::MediaType { found } => {
+                write!(out, "pages send JSON with content-type application/json, not {}", Quoted(found))
+            }
             Self::Forbidden { why } => {
                 write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")
             }

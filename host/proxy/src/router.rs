@@ -13,6 +13,7 @@ use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
 use crate::ending::Ledger;
+use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -61,6 +62,8 @@ pub struct Parts {
     pub limits: Limits,
     /// Other names for models.
     pub aliases: Aliases,
+    /// Whom it lets in.
+    pub trust: Trust,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Moves whenever `fleet` does.
@@ -83,6 +86,7 @@ pub struct Parts {
 pub struct Router {
     pub(crate) limits: Limits,
     pub(crate) aliases: Aliases,
+    pub(crate) gate: Gate,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
@@ -99,11 +103,23 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, aliases, fleet, published, policy, ring, aside, outcomes, counters, start } =
-            parts;
+        let Parts {
+            limits,
+            aliases,
+            trust,
+            fleet,
+            published,
+            policy,
+            ring,
+            aside,
+            outcomes,
+            counters,
+            start,
+        } = parts;
         Self {
             limits,
             aliases,
+            gate: Gate::new(trust),
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),

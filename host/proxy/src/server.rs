@@ -101,7 +101,10 @@ impl Door {
             };
             match listener.accept().await {
                 Ok((stream, address)) => {
-                    let peer = Peer::new(address.ip(), Arc::clone(&self.draining));
+                    // An IPv4 client is one, also when it comes to a socket for both.
+                    let address = address.ip().to_canonical();
+                    let welcome = self.router.gate.takes(address);
+                    let peer = Peer::new(address, welcome, Arc::clone(&self.draining));
                     let phases = self.phases.clone();
                     let client = Client { stream, peer, phases, _seat: seat, _running: self.running.clone() };
                     tokio::spawn(connection::serve(Arc::clone(&self.router), client));
