@@ -150,7 +150,9 @@ impl Pool {
 }
 
 impl Link {
-    /// The answer was read to its end: the connection can take another request.
+    /// The answer was read to its end: the connection can take another request. Bytes that came with the answer and do
+    /// not belong to it end the connection; such that come after the next request was sent nobody can tell from its
+    /// answer, which is the price of using a connection twice (HTTP/1.1 has no names for requests).
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE && !self.sender.is_closed() {
