@@ -11,7 +11,7 @@ fn bad_requests_are_told_what_is_wrong_and_what_to_do() {
     let router = Router::start(&[node.spec(2)], &["--body-limit", "1"]).knows("m:1b");
     let large = format!(r#"{{"model":"m:1b","prompt":"{}"}}"#, "x".repeat(2 << 20));
     for (method, path, body, status, code, told) in [
-        ("POST", "/api/chat", "", 400, "invalid_json", "it is empty"),
+        ("POST", "/api/chat", "", 400, "invalid_json", "missing request body"),
         ("POST", "/api/chat", "hello", 400, "invalid_json", "mend it and send it again"),
         ("POST", "/api/chat", "[1]", 400, "invalid_json", "an object like {\"model\""),
         ("POST", "/api/generate", r#"{"prompt":"hi"}"#, 400, "missing_model", "GET /api/tags lists"),

@@ -7,10 +7,19 @@ mod cli;
 mod config;
 mod demo;
 mod errors;
+mod killing;
 mod leaving;
 mod logging;
+mod pages;
 mod plugins;
+mod ready;
 mod relaying;
+mod routes;
 mod routing;
+mod status;
+#[cfg(unix)]
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
+mod trying;
+mod upstream;

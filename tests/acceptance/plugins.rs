@@ -271,7 +271,7 @@ fn explain_shows_every_signal_for_every_candidate_with_words() {
     });
     let nobody = finished(&["explain", "last", "--router", "127.0.0.1:1"]);
     assert_eq!(nobody.code, Some(1));
-    assert!(nobody.stderr.contains("start the router, or say where it is"), "{}", nobody.stderr);
+    assert!(nobody.stderr.contains("say where it is with --router"), "{}", nobody.stderr);
 }
 
 #[test]

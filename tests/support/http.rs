@@ -2,7 +2,8 @@
 //! while it is being made, and says so when an answer breaks off.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
 
 use super::PATIENCE;
 
@@ -89,6 +90,17 @@ impl Client {
     /// Sends these bytes.
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         self.stream.get_mut().write_all(bytes).expect("the other side still reads");
+    }
+
+    /// Says that nothing more will be sent, as a client does that ends; the other direction stays open.
+    pub(crate) fn close_its_side(&self) {
+        self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
+    }
+
+    /// Resets the connection.
+    pub(crate) fn reset(self) {
+        let socket = socket2::SockRef::from(self.stream.get_ref());
+        socket.set_linger(Some(Duration::ZERO)).expect("a socket takes the option");
     }
 
     /// Reads a whole answer.

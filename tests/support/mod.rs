@@ -5,7 +5,7 @@ mod http;
 mod process;
 
 pub(crate) use http::{Client, Reply, get, post};
-pub(crate) use process::{Finished, Log, Node, Router, finished, finished_with, nobody};
+pub(crate) use process::{Finished, Log, Node, Router, Watched, finished, finished_with, nobody};
 
 use std::time::{Duration, Instant};
 

@@ -48,6 +48,13 @@ impl Running {
     }
 }
 
+impl Running {
+    /// Returns its exit code once it has ended.
+    fn ended(mut self) -> Option<i32> {
+        until("it ends", || self.child.try_wait().expect("it can be waited for")).code()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself.
@@ -138,6 +145,8 @@ impl Node {
 pub(crate) struct Router {
     running: Running,
     pub(crate) address: SocketAddr,
+    /// The line of the banner that says where and for whom.
+    pub(crate) listening: String,
     /// The line of the banner with a command to try.
     pub(crate) example: Option<String>,
 }
@@ -162,14 +171,17 @@ impl Router {
 
     fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
         let nodes = nodes.iter().flat_map(|node| ["--node", node.as_str()]);
-        ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(nodes).chain(options.iter().copied()).collect()
+        // A test may say where, and then this is left out: a flag counts once.
+        let listen = if options.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        let listen = listen.iter().copied();
+        ["serve"].into_iter().chain(listen).chain(nodes).chain(options.iter().copied()).collect()
     }
 
     fn of(running: Running) -> Self {
-        let address = address(&running.line("listening"));
+        let listening = running.line("listening");
         running.line("signals");
         let example = running.lines.recv_timeout(PATIENCE).ok().filter(|line| line.contains("curl"));
-        Self { running, address, example }
+        Self { running, address: address(&listening), listening, example }
     }
 
     /// Returns when the router knows `model` on some node.
@@ -185,9 +197,33 @@ impl Router {
     }
 
     /// Returns its exit code once it has ended.
-    pub(crate) fn ended(mut self) -> Option<i32> {
-        let exit = until("the router ends", || self.running.child.try_wait().expect("it can be waited for"));
-        exit.code()
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.running.ended()
+    }
+}
+
+/// A command that goes on until it is told to end.
+pub(crate) struct Watched {
+    running: Running,
+}
+
+impl Watched {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        Self { running: Running::start(args) }
+    }
+
+    /// The next line that contains `mark`.
+    pub(crate) fn line(&self, mark: &str) -> String {
+        self.running.line(mark)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Returns its exit code once it has ended.
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.running.ended()
     }
 }
 

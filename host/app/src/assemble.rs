@@ -2,7 +2,6 @@
 //! built. Two threads: this one carries requests, the other everything that may take its time.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +11,13 @@ use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
-use herdwick_proxy::{Parts, Router, server};
+use herdwick_proxy::listen::Listeners;
+use herdwick_proxy::{Aliases, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::admin::{OnControl, PluginAdmin};
+use crate::banner::Door;
 use crate::cli::COMPILE_PLUGIN;
 use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
@@ -25,7 +26,7 @@ use crate::health::Health;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, logs};
+use crate::{banner, client, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
@@ -89,12 +90,18 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));
 
     let Settings { config, sources, .. } = settings;
+    // Clients that come early wait; a port that is taken is told at once.
+    let data = runtime()?;
+    let listeners = data.block_on(Listeners::bind(config.listen)).map_err(client::taken)?;
+    let address = listeners.address();
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let mut keeper = Keeper::default();
     for node in &config.nodes {
         keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
     }
     let published = keeper.published();
+    // The configuration checked every name already.
+    let aliases = Aliases::new(config.aliases.clone()).unwrap_or_default();
     let ring = Arc::new(Ring::default());
     let control = runtime()?;
     let folders = sources.folders(&config);
@@ -106,33 +113,35 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         ring: Arc::clone(&ring),
         reload: Box::new(move || reloader.look()),
     };
-    let admin = Admin { ring: Arc::clone(&ring), plugins: Arc::new(shown), start };
+    let (stop, stopped) = watch::channel(false);
+    let counters = Arc::new(Counters::default());
+    let admin = Admin {
+        ring: Arc::clone(&ring),
+        plugins: Arc::new(shown),
+        fleet: Arc::clone(&published.fleet),
+        counters: Arc::clone(&counters),
+        listening: address,
+        stopping: stopped.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        start,
+    };
     let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
     let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,
+        aliases,
+        trust: config.trust.clone(),
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,
         ring,
         aside,
         outcomes: Arc::clone(&requests) as _,
-        counters: Arc::new(Counters::default()),
+        counters,
         start,
     });
-    let (stop, stopped) = watch::channel(false);
     let (cut, mut cut_now) = watch::channel(false);
     let ends = Ends { stop, cut };
-
-    let data = runtime()?;
-    let listener = data.block_on(server::listen(config.listen)).map_err(|error| {
-        Failed::because(
-            error.source,
-            format!("cannot listen on {}", error.address),
-            "end the program that listens there, or choose another address with --listen",
-        )
-    })?;
-    let address = listener.local_addr().context("the listener has no address")?;
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
     let logged = Arc::clone(&requests);
@@ -153,10 +162,11 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         })
         .context("the control thread cannot start")?;
 
+    let door = Door { listening: address, trust: config.trust };
     data.block_on(async move {
-        tokio::spawn(greet(address, published, plugins));
+        tokio::spawn(greet(door, published, plugins));
         let cut = tokio::select! {
-            cut = server::serve(Arc::new(router), listener, stopped) => cut > 0,
+            cut = server::serve(Arc::new(router), listeners, stopped) => cut > 0,
             _ = cut_now.wait_for(|cut| *cut) => true,
         };
         if cut {
@@ -190,7 +200,7 @@ async fn tend(plugins: Arc<PluginHost>, fleet: Arc<ArcSwap<Snapshot>>) {
 }
 
 /// Prints the banner as soon as every node was heard of, at the latest after [`GREETING`].
-async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<PluginHost>) {
+async fn greet(door: Door, mut published: Published, plugins: Arc<PluginHost>) {
     let fleet = published.fleet;
     let heard = published.generation.wait_for(|_| {
         let snapshot = fleet.load();
@@ -203,7 +213,7 @@ async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<Plugi
     });
     // Late or not, what is known by then is shown.
     let _ = tokio::time::timeout(GREETING, heard).await;
-    let banner = banner::text(address, &fleet.load(), &plugins.status());
+    let banner = banner::text(&door, &fleet.load(), &plugins.status());
     // Without a standard output there is nobody to greet.
     let _ = std::io::stdout().write_all(banner.as_bytes());
 }

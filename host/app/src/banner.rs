@@ -7,11 +7,19 @@ use std::net::SocketAddr;
 use herdwick_fleet::backend::Resident;
 use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
 use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
+use herdwick_proxy::gate::Trust;
+
+/// Where clients come in, and whom the operator lets in besides whoever may by default.
+pub(crate) struct Door {
+    pub(crate) listening: SocketAddr,
+    pub(crate) trust: Trust,
+}
 
 /// The banner as text.
-pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
+pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
+    let listening = door.listening;
     let mut out = format!("herdwick {}\n", env!("CARGO_PKG_VERSION"));
-    line(&mut out, "listening", &format!("http://{listening}  ({})", reach(listening)));
+    line(&mut out, "listening", &format!("http://{listening}  ({})", door.reach()));
     let width = snapshot.backends().iter().map(|backend| backend.node.name.len()).max().unwrap_or(0);
     for (index, backend) in snapshot.backends().iter().enumerate() {
         let text = format!("{:<width$}  {}  {}", backend.node.name, backend.origin, state(backend));
@@ -39,19 +47,23 @@ fn line(out: &mut String, head: &str, text: &str) {
     let _ = writeln!(out, "  {head:<10} {text}");
 }
 
-/// Who can reach an address, in words.
-fn reach(listening: SocketAddr) -> &'static str {
-    if listening.ip().is_loopback() {
-        "only programs on this machine; --listen 0.0.0.0:11435 lets your network in"
-    } else if listening.ip().is_unspecified() {
-        "everybody who can reach any address of this machine"
-    } else {
-        "everybody who can reach this address"
+impl Door {
+    /// Who comes in, in words.
+    fn reach(&self) -> String {
+        if self.listening.ip().is_loopback() {
+            return "only programs on this machine; --listen 0.0.0.0:11435 lets your networks in".to_owned();
+        }
+        let besides = |list: bool, name| if list { format!(" and {name}") } else { String::new() };
+        let sources = besides(!self.trust.sources.is_empty(), "allowed_sources");
+        let origins = besides(!self.trust.origins.is_empty(), "allowed_origins");
+        format!(
+            "programs on this machine, your networks{sources}; of pages in browsers only its own{origins}"
+        )
     }
 }
 
 /// An address that works on this machine: nobody can connect to a wildcard.
-fn local(listening: SocketAddr) -> SocketAddr {
+pub(crate) fn local(listening: SocketAddr) -> SocketAddr {
     let mut local = listening;
     if listening.ip().is_unspecified() {
         local.set_ip(match listening {

@@ -5,12 +5,14 @@
 //! `layers` for every key by its `kind`; `show` tells people what came of it.
 
 mod address;
+mod aliases;
 mod choices;
 pub(crate) mod env;
 mod file;
 pub(crate) mod init;
 mod kind;
 mod layers;
+mod lists;
 mod measures;
 mod nearest;
 mod nodes;
@@ -26,12 +28,13 @@ mod sources;
 mod tests;
 mod units;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_proxy::Limits;
+use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use env::Env;
 pub(crate) use nodes::Node;
@@ -43,12 +46,13 @@ use crate::requests::Logged;
 use address::Address;
 use choices::Choice;
 use layers::{Layers, Row};
+use lists::Texts;
 use measures::{Count, Lasting, Size};
 use nodes::Nodes;
 use sources::Sources;
 
-/// Where clients reach the router, until its rules for browsers and strangers exist: this machine only.
-const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
+/// Where clients reach the router: on every address, where its gate tells who may come in.
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 11_435);
 
 /// Nobody waits longer than a day for a slot; 0 means not at all.
 const WAIT_MAX: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(86_400) };
@@ -60,8 +64,27 @@ const MAX_REQUESTS: Count = Count { least: 0, most: 100_000 };
 const BODY: Size = Size { least: 1 << 10, most: 4 << 30 };
 /// Under a second slow phones are cut off; over ten minutes idle strangers hold connections.
 const HEADER_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(600) };
+/// 0 cuts at once; no service manager waits longer than an hour.
+const DRAIN: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(3_600) };
 /// No system that we know lets a process open more.
 const CONNECTIONS: Count = Count { least: 1, most: 1_000_000 };
+
+/// Names, without a port: who asks on another port asks another program.
+const HOSTS: Texts<String> = Texts {
+    one: "a name like \"ai.example.com\"",
+    read: |text| match gate::is_host_name(text) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("{text:?} is no host's name; write it like ai.example.com, without a port")),
+    },
+};
+const ORIGINS: Texts<PageOrigin> = Texts {
+    one: "an origin like \"https://chat.example.com\"",
+    read: |text| text.parse().map_err(|error: gate::PageOriginError| error.to_string()),
+};
+const SOURCES: Texts<Prefix> = Texts {
+    one: "a range of addresses like \"203.0.113.0/24\"",
+    read: |text| text.parse().map_err(|error: gate::PrefixError| error.to_string()),
+};
 
 /// Which requests leave a line in the log.
 const LOG_REQUESTS: Choice<Logged> =
@@ -73,8 +96,12 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The machines without an agent; the Ollama on this machine when nobody says anything.
     pub(crate) nodes: Vec<Node>,
+    /// Whom it lets in besides whoever comes in by default.
+    pub(crate) trust: Trust,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
+    /// Other names for models, and what they mean.
+    pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
     /// Which requests leave a line in the log.
     pub(crate) log_requests: Logged,
@@ -102,8 +129,14 @@ impl Config {
     fn of(sources: Sources, paths: Paths) -> Result<Self, Problems> {
         let mut layers = Layers::new(sources.tables);
         let listen = layers.take("listen", &Address, LISTEN);
+        let trust = Trust {
+            hosts: layers.take("allowed_hosts", &HOSTS, Vec::new()),
+            origins: layers.take("allowed_origins", &ORIGINS, Vec::new()),
+            sources: layers.take("allowed_sources", &SOURCES, Vec::new()),
+        };
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
         let limits = limits(&mut layers);
+        let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let mut warnings = layers.strangers();
@@ -111,7 +144,18 @@ impl Config {
         let mut problems = sources.problems;
         problems.append(&mut layers.problems);
         Problems::none_in(problems)?;
-        Ok(Self { listen, nodes, limits, plugins, log_requests, paths, warnings, rows: layers.rows })
+        Ok(Self {
+            listen,
+            trust,
+            nodes,
+            limits,
+            aliases,
+            plugins,
+            log_requests,
+            paths,
+            warnings,
+            rows: layers.rows,
+        })
     }
 }
 
@@ -126,6 +170,7 @@ fn limits(layers: &mut Layers) -> Limits {
             .unwrap_or(usize::MAX),
         head_patience: layers.take("limits.header_timeout", &HEADER_TIMEOUT, default.head_patience),
         connections: layers.take("limits.connections", &CONNECTIONS, count(default.connections)) as usize,
+        drain: layers.take("limits.drain", &DRAIN, default.drain),
         ..default
     }
 }

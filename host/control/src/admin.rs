@@ -1,18 +1,21 @@
 //! The admin API, version 1: what an operator's commands and the dashboard ask. Runs on the control thread;
 //! whoever lets requests in has checked that they may.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use herdwick_fleet::{Decision, Moment, RequestId, Ring};
+use herdwick_fleet::{Counters, Decision, Moment, RequestId, Ring, Snapshot};
 use herdwick_wire::admin::{DecisionView, ErrorView};
 use serde::Deserialize;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::needs::Plugins;
@@ -29,6 +32,16 @@ pub struct Admin {
     pub ring: Arc<Ring>,
     /// The plugins.
     pub plugins: Arc<dyn Plugins>,
+    /// The newest picture of the fleet.
+    pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// What is counted of requests.
+    pub counters: Arc<Counters>,
+    /// Where clients reach the router.
+    pub listening: SocketAddr,
+    /// Turns true when the router is told to stop.
+    pub stopping: watch::Receiver<bool>,
+    /// The router's version.
+    pub version: &'static str,
     /// Zero of the router's clock.
     pub start: Instant,
 }
@@ -43,6 +56,7 @@ impl Admin {
             .route("/admin/v1/plugins/reload", post(reload))
             .route("/admin/v1/plugins/{name}/rollback", post(roll_back))
             .route("/admin/v1/health", get(health))
+            .route("/admin/v1/status", get(status))
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;
@@ -112,10 +126,14 @@ async fn health(State(admin): State<Admin>) -> Response {
     Json(admin.plugins.findings()).into_response()
 }
 
+async fn status(State(admin): State<Admin>) -> Response {
+    Json(crate::status::view(&admin)).into_response()
+}
+
 async fn unknown() -> Response {
     error(
         StatusCode::NOT_FOUND,
-        "no such admin route; /admin/v1/plugins, /admin/v1/decisions and /admin/v1/health are there",
+        "no such admin route; /admin/v1/status, /admin/v1/plugins, /admin/v1/decisions and /admin/v1/health are there",
     )
 }
 

@@ -7,6 +7,7 @@ mod needs;
 mod ollama;
 mod poll;
 mod probe;
+mod status;
 
 pub use admin::Admin;
 pub use keeper::{Keeper, Published};

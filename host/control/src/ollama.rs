@@ -3,6 +3,7 @@
 //!
 //! Source: Ollama's `api/types.go` (`ListResponse`, `ProcessResponse`).
 
+use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{Claim, Model, ModelName, ResidentClaim};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -59,7 +60,11 @@ struct Processes {
 struct Process {
     name: String,
     #[serde(default)]
+    size: u64,
+    #[serde(default)]
     size_vram: u64,
+    #[serde(default)]
+    expires_at: String,
     /// Not told before Ollama 0.9.
     context_length: Option<u32>,
 }
@@ -83,8 +88,12 @@ pub(crate) fn resident(body: &[u8]) -> Result<Claim, ProbeError> {
     let claims = models.unwrap_or_default().into_iter().take(MODELS).filter_map(|process| {
         Some(ResidentClaim {
             name: ModelName::parse(&process.name).ok()?,
-            vram_bytes: process.size_vram,
-            context_tokens: process.context_length,
+            loaded: Loaded {
+                bytes: process.size,
+                vram_bytes: process.size_vram,
+                context_tokens: process.context_length,
+                expires_at: cut(process.expires_at).into(),
+            },
         })
     });
     Ok(Claim::Resident(claims.collect()))
@@ -151,7 +160,7 @@ mod tests {
     fn residents_carry_their_figures() {
         let body = br#"{"models":[{"name":"a","size_vram":7,"context_length":4096},{"name":"b:1"}]}"#;
         let Ok(Claim::Resident(claims)) = resident(body) else { panic!("a list of residents") };
-        assert_eq!((claims[0].vram_bytes, claims[0].context_tokens), (7, Some(4096)));
-        assert_eq!((claims[1].name.as_str(), claims[1].context_tokens), ("b:1", None));
+        assert_eq!((claims[0].loaded.vram_bytes, claims[0].loaded.context_tokens), (7, Some(4096)));
+        assert_eq!((claims[1].name.as_str(), claims[1].loaded.context_tokens), ("b:1", None));
     }
 }

@@ -2,6 +2,7 @@
 //! fields with one name where others take the last, so two of them are refused.
 
 use std::fmt;
+use std::ops::Range;
 
 /// Fields of one form; audio comes with half a dozen.
 const FIELDS: usize = 64;
@@ -11,10 +12,10 @@ const LONGEST: usize = 1_024;
 const BOUNDARY: usize = 70;
 
 /// What of a form matters to routing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Form<'a> {
-    /// The field `model`.
-    pub model: Option<&'a str>,
+    /// The field `model`, and where it stands in the body.
+    pub model: Option<(&'a str, Range<usize>)>,
     /// The field `stream`, if it says `true`.
     pub streams: bool,
     /// Bytes of all other fields, the audio above all.
@@ -66,7 +67,10 @@ pub fn read<'a>(kind: &str, body: &'a [u8]) -> Result<Form<'a>, Flaw> {
         match name(head)? {
             "model" if form.model.is_some() => return Err(Flaw::Twice("model")),
             "stream" if stream.is_some() => return Err(Flaw::Twice("stream")),
-            "model" => form.model = Some(text(content)?),
+            "model" => {
+                let end = body.len() - part.len() + end;
+                form.model = Some((text(content)?, end - content.len()..end));
+            }
             "stream" => stream = Some(text(content)?),
             _ => form.content_bytes += content.len(),
         }
@@ -149,8 +153,12 @@ mod tests {
     #[test]
     fn model_and_stream_are_found_between_other_fields() {
         let body = form(&[("file", "RIFF--XY\r\n\r\n"), ("model", "whisper:1"), ("stream", "true")]);
+        let at = body.find("whisper").expect("it is there");
         let read = read(KIND, body.as_bytes());
-        assert_eq!(read, Ok(Form { model: Some("whisper:1"), streams: true, content_bytes: 12 }));
+        assert_eq!(
+            read,
+            Ok(Form { model: Some(("whisper:1", at..at + 9)), streams: true, content_bytes: 12 })
+        );
     }
 
     #[test]

@@ -11,12 +11,14 @@ use crate::figures::Figures;
 pub const HELD: usize = 8 << 20;
 
 /// What an answer in one piece says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Whole {
     /// What the backend told of its work.
     pub figures: Figures,
     /// Ollama says that it is not done, which it does where it cut a repetition off; the client should know.
     pub incomplete: bool,
+    /// Ollama says that it loaded the model and did nothing else.
+    pub only_loaded: bool,
 }
 
 /// An answer that should be JSON and is not.
@@ -29,15 +31,15 @@ pub struct NotJson;
 /// It claims to be JSON and is not.
 pub fn check(endpoint: Endpoint, is_json: bool, body: &[u8]) -> Result<Whole, NotJson> {
     if !is_json {
-        return Ok(Whole { figures: Figures::default(), incomplete: false });
+        return Ok(Whole::default());
     }
     serde_json::from_slice::<IgnoredAny>(body).map_err(|_| NotJson)?;
-    let speaks = matches!(endpoint, Endpoint::Chat | Endpoint::Generate);
-    let (done, figures) = match endpoint.family() {
-        Family::Ollama => lines::whole(body).unwrap_or_default(),
-        Family::OpenAi | Family::Anthropic => (true, events::whole(body).unwrap_or_default()),
-    };
-    Ok(Whole { figures, incomplete: speaks && !done })
+    Ok(match endpoint.family() {
+        Family::Ollama => lines::whole(endpoint, body).unwrap_or_default(),
+        Family::OpenAi | Family::Anthropic => {
+            Whole { figures: events::whole(body).unwrap_or_default(), ..Whole::default() }
+        }
+    })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::embedding::DIMENSIONS;
 use crate::names;
 use crate::scheduler::Resident;
 use crate::sha256;
@@ -95,7 +96,7 @@ impl Catalog {
     }
 
     pub(crate) fn openai_models(&self) -> Value {
-        let list: Vec<Value> = self.models.iter().map(Model::openai).collect();
+        let list: Vec<Value> = self.models.iter().map(|model| model.openai(&model.listed)).collect();
         json!({ "object": "list", "data": list })
     }
 }
@@ -112,8 +113,20 @@ impl Model {
         self.spec.capabilities.iter().any(|own| own == capability)
     }
 
-    pub(crate) fn openai(&self) -> Value {
-        json!({ "id": self.listed, "object": "model", "created": MODIFIED_AT, "owned_by": "library" })
+    /// The name with its registry, as Ollama's capability errors spell it.
+    pub(crate) fn full_name(&self) -> String {
+        match self.listed.split('/').count() {
+            1 => format!("registry.ollama.ai/library/{}", self.listed),
+            2 => format!("registry.ollama.ai/{}", self.listed),
+            _ => self.listed.clone(),
+        }
+    }
+
+    /// OpenAI's description under this id: the listed name, or the client's spelling where it named one.
+    pub(crate) fn openai(&self, id: &str) -> Value {
+        let full = self.full_name();
+        let owner = full.split('/').rev().nth(1).unwrap_or_default();
+        json!({ "id": id, "object": "model", "created": MODIFIED_AT, "owned_by": owner })
     }
 
     pub(crate) fn show(&self) -> Value {
@@ -129,6 +142,7 @@ impl Model {
                 "general.file_type": 15,
                 "general.parameter_count": parameter_count(&self.spec.parameter_size),
                 format!("{family}.context_length"): self.spec.context,
+                format!("{family}.embedding_length"): DIMENSIONS,
             },
             "capabilities": self.spec.capabilities,
             "modified_at": modified_at(),

@@ -5,9 +5,10 @@
 //! byte on the wire, and every HTTP library refuses to write what we need most: broken answers.
 //!
 //! The story of a request: [`serve`] accepts, `connection` reads the head, `journal` notes it, `route`
-//! picks the answer, `inference` waits in `scheduler` for a slot and lets a `dialect` shape the tokens;
-//! `script` may hand it a [`Verb`] that bends the answer.
+//! picks the answer, `question` reads what is asked, `inference` waits in `scheduler` for a slot, `reply` thinks
+//! of the words and a `dialect` shapes them; `script` may hand it a [`Verb`] that bends the answer.
 
+mod base64;
 mod catalog;
 mod cli;
 mod clock;
@@ -28,8 +29,10 @@ mod node;
 mod origin;
 mod prose;
 mod question;
+mod reply;
 mod route;
 mod scheduler;
+mod schema;
 mod script;
 mod serve;
 mod sha256;

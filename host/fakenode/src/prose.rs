@@ -73,16 +73,24 @@ fn split(sentence: &str, first: bool) -> Vec<String> {
 }
 
 /// SplitMix64: enough randomness for sheep.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
+    /// Anybody of the flock.
+    pub(crate) fn name(&mut self) -> &'static str {
+        self.pick(&WHO)
+    }
+
     fn pick(&mut self, from: &'static [&'static str]) -> &'static str {
+        from.get((self.roll() % from.len().max(1) as u64) as usize).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^= z >> 31;
-        from.get((z % from.len().max(1) as u64) as usize).copied().unwrap_or_default()
+        z ^ (z >> 31)
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Request {
 enum Route {
     Alive,
     Version,
+    Status,
     Tags,
     Ps,
     Show,
@@ -44,9 +45,10 @@ enum Route {
 }
 
 /// Path, methods, route.
-const ROUTES: [(&str, &[&str], Route); 14] = [
+const ROUTES: [(&str, &[&str], Route); 17] = [
     ("/", &["GET", "HEAD"], Route::Alive),
     ("/api/version", &["GET", "HEAD"], Route::Version),
+    ("/api/status", &["GET"], Route::Status),
     ("/api/tags", &["GET", "HEAD"], Route::Tags),
     ("/api/ps", &["GET"], Route::Ps),
     ("/api/show", &["POST"], Route::Show),
@@ -56,6 +58,8 @@ const ROUTES: [(&str, &[&str], Route); 14] = [
     ("/api/embeddings", &["POST"], Route::Embed(EmbeddingRoute::Embeddings)),
     ("/v1/chat/completions", &["POST"], Route::Speak(Dialect::OpenAiChat)),
     ("/v1/completions", &["POST"], Route::Speak(Dialect::OpenAiCompletion)),
+    ("/v1/responses", &["POST"], Route::Speak(Dialect::Responses)),
+    ("/v1/audio/transcriptions", &["POST"], Route::Speak(Dialect::Transcription)),
     ("/v1/embeddings", &["POST"], Route::Embed(EmbeddingRoute::OpenAi)),
     ("/v1/models", &["GET"], Route::OpenAiModels),
     ("/v1/messages", &["POST"], Route::Speak(Dialect::Messages)),
@@ -91,6 +95,9 @@ pub(crate) async fn answer(node: &Arc<Node>, request: &Request, wire: &mut Wire)
     match *route {
         Route::Alive => wire.whole(200, "text/plain; charset=utf-8", b"Ollama is running").await,
         Route::Version => json_answer(&json!({ "version": node.version }), wire).await,
+        Route::Status => {
+            json_answer(&json!({ "cloud": { "disabled": false, "source": "none" } }), wire).await
+        }
         Route::Tags => overridable(node.script.tags(), || node.catalog.tags(), wire).await,
         Route::Ps => {
             overridable(node.script.ps(), || node.catalog.ps(&node.scheduler.residents()), wire).await
@@ -148,7 +155,7 @@ fn find_to_show(node: &Node, body: &[u8]) -> Result<Value, Refusal> {
 
 async fn openai_model(node: &Node, name: &str, wire: &mut Wire) -> io::Result<Next> {
     match node.catalog.find(name) {
-        Ok(model) => json_answer(&model.openai(), wire).await,
+        Ok(model) => json_answer(&model.openai(name), wire).await,
         Err(_) => refuse(Family::OpenAi, &Refusal::new(404, format!("model '{name}' not found")), wire).await,
     }
 }

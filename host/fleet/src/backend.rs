@@ -49,6 +49,8 @@ pub struct Backend {
     pub version: Arc<str>,
     /// When it last answered a probe.
     pub seen: Option<Moment>,
+    /// When it last listed its models.
+    pub listed: Option<Moment>,
     /// The models it holds.
     pub holdings: BTreeMap<ModelName, Arc<Holding>>,
     /// Numbers told of it and of its machine, by column.
@@ -86,17 +88,25 @@ pub struct Holding {
 }
 
 /// What `/api/ps` tells of one model, or that it lists it not.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Resident {
     /// Not listed.
     No,
     /// Listed.
-    Yes {
-        /// Bytes on the GPU.
-        vram_bytes: u64,
-        /// The context it was loaded with, in tokens; `None` from versions that do not tell.
-        context_tokens: Option<u32>,
-    },
+    Yes(Loaded),
+}
+
+/// What a backend tells of a model in its memory.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Loaded {
+    /// Bytes in memory, wherever.
+    pub bytes: u64,
+    /// Bytes of them on the GPU.
+    pub vram_bytes: u64,
+    /// The context it was loaded with, in tokens; `None` from versions that do not tell.
+    pub context_tokens: Option<u32>,
+    /// When it will be let go of, as told: RFC 3339 by the backend's own clock. For telling it on only.
+    pub expires_at: Arc<str>,
 }
 
 /// How fast a model is read from disk before anything was learned: 1 GB/s, times 1.5, since an unknown
@@ -128,7 +138,7 @@ impl Holding {
     pub fn residency(&self, now: Moment) -> Option<(Residency, f64)> {
         let load_ms = self.load_ms();
         let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
-        if let Some((Resident::Yes { .. }, _)) = polled {
+        if let Some((Resident::Yes(_), _)) = polled {
             return Some((Residency::Resident, 0.0));
         }
         if let Some(began) = self.live.load_began() {
@@ -146,9 +156,9 @@ impl Holding {
     }
 
     /// The figures of a resident model, while fresh.
-    pub fn resident(&self, now: Moment) -> Option<(u64, Option<u32>)> {
+    pub fn resident(&self, now: Moment) -> Option<&Loaded> {
         match self.polled.as_ref()?.at(now)? {
-            Resident::Yes { vram_bytes, context_tokens } => Some((*vram_bytes, *context_tokens)),
+            Resident::Yes(loaded) => Some(loaded),
             Resident::No => None,
         }
     }
@@ -186,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_poll_tells_hot_from_cold() {
-        let hot = holding(Some(Resident::Yes { vram_bytes: 1, context_tokens: None }));
+        let hot = holding(Some(Resident::Yes(Loaded::default())));
         assert_eq!(hot.residency(Moment(1_000)), Some((Residency::Resident, 0.0)));
         let cold = holding(Some(Resident::No));
         assert_eq!(cold.residency(Moment(1_000)), Some((Residency::OnDisk, 2_000.0)));

@@ -45,6 +45,8 @@ pub enum Elimination {
         /// Slots in all.
         total: u32,
     },
+    /// It listed the model, and said since that it does not have it.
+    Denied,
     /// This request was tried there already and failed.
     Tried,
     /// A signal that may do so refused it.
@@ -57,6 +59,7 @@ impl fmt::Display for Elimination {
             Self::Unreachable(why) => write!(out, "is unreachable: {why}"),
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
+            Self::Denied => out.write_str("says that it does not have the model"),
             Self::Tried => out.write_str("failed for this request already"),
             Self::Vetoed(plugin) => write!(out, "is vetoed by {plugin}"),
         }
@@ -75,7 +78,7 @@ pub struct Field {
 /// Why a field has no candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// No backend holds the model.
+    /// No backend holds the model, or whoever listed it says now that it does not.
     Unknown,
     /// Somebody who holds it is merely full: waiting helps.
     Busy,
@@ -95,6 +98,8 @@ impl Field {
                 Some(Elimination::Tried)
             } else if let Some(why) = backend.unreachable() {
                 Some(Elimination::Unreachable(why.into()))
+            } else if holding.live.is_denied_since(backend.listed) {
+                Some(Elimination::Denied)
             } else if slots.free() == 0 {
                 Some(Elimination::Full { total: slots.total() })
             } else {
@@ -121,10 +126,10 @@ impl Field {
             Lack::Busy
         } else if any(|why| matches!(why, Elimination::Tried)) {
             Lack::Exhausted
-        } else if self.eliminated.is_empty() {
-            Lack::Unknown
-        } else {
+        } else if any(|why| !matches!(why, Elimination::Denied)) {
             Lack::Unreachable
+        } else {
+            Lack::Unknown
         }
     }
 }

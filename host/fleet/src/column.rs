@@ -204,9 +204,9 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             Some((_, rest)) => rest,
         },
         Column::ModelBytes => holding.model.bytes as f64,
-        Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |(vram, _)| vram as f64),
+        Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {
-            holding.resident(shared.now).and_then(|(_, context)| context).map_or(UNKNOWN, f64::from)
+            holding.resident(shared.now).and_then(|loaded| loaded.context_tokens).map_or(UNKNOWN, f64::from)
         }
         Column::CopyElsewhere => {
             let here = matches!(residency(), Some((Residency::Resident | Residency::Loading, _)));
@@ -238,8 +238,9 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
 /// Bytes on the GPU held by models that nobody uses now, as far as polls tell; NaN without a fresh poll.
 fn evictable(backend: &Backend, now: Moment) -> f64 {
     let idle = backend.holdings.values().filter(|holding| holding.live.slots.busy() == 0);
-    let known = backend.holdings.values().any(|holding| holding.polled.is_some_and(|p| p.at(now).is_some()));
-    let bytes: u64 = idle.filter_map(|holding| holding.resident(now)).map(|(bytes, _)| bytes).sum();
+    let known =
+        backend.holdings.values().any(|holding| holding.polled.as_ref().is_some_and(|p| p.at(now).is_some()));
+    let bytes: u64 = idle.filter_map(|holding| holding.resident(now)).map(|loaded| loaded.vram_bytes).sum();
     if known { bytes as f64 } else { f64::NAN }
 }
 

@@ -19,6 +19,10 @@ pub enum Failure {
     ModelMissing,
     /// It could not fit the model into memory.
     NoRoom,
+    /// The prompt is longer than the context it has there.
+    ContextTooSmall,
+    /// It refuses the router, whatever is asked.
+    Refused,
     /// It failed with some other status.
     Status,
 }

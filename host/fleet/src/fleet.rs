@@ -56,6 +56,7 @@ impl Fleet {
             reach: Reach::Unknown,
             version: "".into(),
             seen: None,
+            listed: None,
             holdings: BTreeMap::new(),
             readings: BTreeMap::new(),
             live: Arc::new(BackendLive::default()),
@@ -106,6 +107,7 @@ impl Fleet {
             }
             Claim::Models(models) => {
                 reached(backend, at, &mut events);
+                backend.listed = Some(at);
                 take_models(backend, (member.slots, &mut member.lives), models, &mut events);
             }
             Claim::Resident(resident) => {
@@ -188,15 +190,13 @@ fn take_resident(backend: &mut Backend, at: Moment, resident: &[ResidentClaim], 
         resident.iter().map(|claim| (&claim.name, claim)).collect();
     for (name, holding) in &mut backend.holdings {
         let now = match listed.get(name) {
-            Some(claim) => {
-                Resident::Yes { vram_bytes: claim.vram_bytes, context_tokens: claim.context_tokens }
-            }
+            Some(claim) => Resident::Yes(claim.loaded.clone()),
             None => Resident::No,
         };
         let was_in = holding.polled.as_ref().is_some_and(|polled| *polled.last() != Resident::No);
         let node = || Arc::clone(&backend.node.name);
-        match (was_in, now) {
-            (false, Resident::Yes { .. }) => events.push(Event::Loaded { node: node(), model: name.clone() }),
+        match (was_in, &now) {
+            (false, Resident::Yes(_)) => events.push(Event::Loaded { node: node(), model: name.clone() }),
             (true, Resident::No) => events.push(Event::Unloaded { node: node(), model: name.clone() }),
             _ => {}
         }
@@ -207,6 +207,7 @@ fn take_resident(backend: &mut Backend, at: Moment, resident: &[ResidentClaim], 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Loaded;
 
     fn model(name: &str) -> Model {
         Model {
@@ -242,7 +243,7 @@ mod tests {
             tell(&mut fleet, id, Claim::Models(vec![model("a"), model("b")])),
             ["studio has 2 new models and lost 0"]
         );
-        let resident = ResidentClaim { name: model("a").name, vram_bytes: 1, context_tokens: None };
+        let resident = ResidentClaim { name: model("a").name, loaded: Loaded::default() };
         assert_eq!(tell(&mut fleet, id, Claim::Resident(vec![resident])), ["studio loaded a:latest"]);
         assert_eq!(tell(&mut fleet, id, Claim::Resident(vec![])), ["studio unloaded a:latest"]);
         assert_eq!(

@@ -55,6 +55,8 @@ pub struct HoldingLive {
     /// Requests that wait for the load under way.
     joined: AtomicU32,
     succeeded: AtomicMoment,
+    /// When its backend last said that it does not have the model.
+    denied: AtomicMoment,
 }
 
 impl HoldingLive {
@@ -65,7 +67,19 @@ impl HoldingLive {
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
+            denied: AtomicMoment::default(),
         }
+    }
+
+    /// Its backend says that it does not have the model, whatever it listed. Nobody is sent here for it until a newer
+    /// list has it.
+    pub fn mark_denied(&self, now: Moment) {
+        self.denied.set(Some(now));
+    }
+
+    /// Whether its backend denied the model after it listed it at `listed`.
+    pub fn is_denied_since(&self, listed: Option<Moment>) -> bool {
+        self.denied.get().is_some_and(|denied| listed.is_none_or(|listed| listed <= denied))
     }
 
     /// We sent a request to a backend where the model is not resident: it is loading from now on. The credit

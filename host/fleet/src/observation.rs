@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::backend::Loaded;
 use crate::column::Column;
 use crate::id::BackendId;
 use crate::model::{Model, ModelName};
@@ -43,8 +44,6 @@ pub type ModelClaim = Model;
 pub struct ResidentClaim {
     /// Which.
     pub name: ModelName,
-    /// Bytes on the GPU.
-    pub vram_bytes: u64,
-    /// The context it was loaded with, in tokens.
-    pub context_tokens: Option<u32>,
+    /// What is told of it.
+    pub loaded: Loaded,
 }

@@ -6,6 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
     Claim, Field, Fleet, Model, ModelName, Moment, Observation, Origin, Profile, RequestId, ResidentClaim,
     Snapshot, decide,
@@ -32,7 +33,8 @@ fn fleet(nodes: u16) -> Result<Snapshot, Box<dyn std::error::Error>> {
             parameter_size: "8.2B".into(),
             quantization: "Q4_K_M".into(),
         };
-        let resident = ResidentClaim { name: name.clone(), vram_bytes: 6 << 30, context_tokens: Some(4096) };
+        let loaded = Loaded { vram_bytes: 6 << 30, context_tokens: Some(4096), ..Loaded::default() };
+        let resident = ResidentClaim { name: name.clone(), loaded };
         let resident = if index % 3 == 0 { vec![resident] } else { Vec::new() };
         for claim in [Claim::Models(vec![model]), Claim::Resident(resident)] {
             fleet.observe(Observation { backend, at: Moment(0), claim });

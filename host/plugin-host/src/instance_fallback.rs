@@ -127,6 +127,8 @@ impl Asked {
             Core::Overloaded => Failure::Overloaded,
             Core::ModelMissing => Failure::ModelMissing,
             Core::NoRoom => Failure::NoRoom,
+            Core::ContextTooSmall => Failure::ContextTooSmall,
+            Core::Refused => Failure::Refused,
             Core::Status => Failure::Status,
         };
         let tried = situation.tried.iter().map(|tried| Attempt {

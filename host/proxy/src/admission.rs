@@ -80,7 +80,7 @@ fn timed_out(router: &Router, tries: &Tries) -> Problem {
 /// Decides once. `None` = everybody who could is full.
 fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Option<Ticket>, Problem> {
     let snapshot = router.snapshot();
-    let field = Field::survey(profile, &snapshot, &tries.rows());
+    let field = Field::survey(profile, &snapshot, tries.rows());
     if field.candidates.is_empty() {
         return match field.lack() {
             Lack::Busy => Ok(None),
@@ -112,7 +112,7 @@ fn refused(decision: &Decision, written: &str) -> Option<Problem> {
 }
 
 /// What to tell somebody whose model nobody can serve.
-fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str) -> Problem {
+pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str) -> Problem {
     let name = written.to_owned();
     let reasons: Vec<_> = field.eliminated.iter().map(|out| format!("{} {}", out.node, out.why)).collect();
     match field.lack() {
@@ -138,7 +138,8 @@ fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str)
     }
 }
 
-fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
+/// The name that somebody may have meant.
+pub(crate) fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
     // A long name is no typing mistake, and comparing it with thousands would hold up everybody else.
     const LONGEST: usize = 64;
     const COMPARED: usize = 500;

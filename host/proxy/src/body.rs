@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::timeout;
@@ -18,7 +18,6 @@ pub(crate) async fn read(
     limit: usize,
     patience: Duration,
 ) -> Result<Bytes, Problem> {
-    check_encoding(headers)?;
     // A client that says it will send too much is told before it does.
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|announced| announced > limit) {
@@ -82,16 +81,5 @@ impl Whole {
 
     fn into_bytes(self) -> Bytes {
         if self.grown.is_empty() { self.first } else { self.grown.freeze() }
-    }
-}
-
-fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(CONTENT_ENCODING) {
-        None => Ok(()),
-        Some(encoding) if encoding.as_bytes().eq_ignore_ascii_case(b"identity") => Ok(()),
-        Some(encoding) => {
-            let encoding = String::from_utf8_lossy(encoding.as_bytes()).into_owned();
-            Err(Problem::Encoding { encoding })
-        }
     }
 }

@@ -2,17 +2,18 @@
 //! report is made when this is dropped, which is also how hyper tells that a client left.
 
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use herdwick_dialect::Figures;
 use herdwick_fleet::{Counters, Ending, ModelName, Outcome, Outcomes, RequestId};
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
+use crate::peer::{Peer, UnderWay};
 use crate::relay::Body;
 use crate::routes::Route;
 use crate::ticket::Ticket;
@@ -37,6 +38,8 @@ pub(crate) struct Account {
     counts: bool,
     /// Taken when it is reported.
     outcome: Option<Box<Outcome>>,
+    /// Of a request for a model: its client is cut off as soon as it leaves.
+    under_way: Option<UnderWay>,
 }
 
 /// An answer's body that keeps the account.
@@ -47,14 +50,14 @@ pub(crate) struct Followed {
 
 impl Account {
     /// A request's head is here. Until something else is said, its client left.
-    pub(crate) fn open(ledger: &Arc<Ledger>, id: RequestId, client: IpAddr, route: Option<&Route>) -> Self {
+    pub(crate) fn open(ledger: &Arc<Ledger>, id: RequestId, peer: &Arc<Peer>, route: Option<&Route>) -> Self {
         let counts = matches!(route, Some(Route::Inference(_)));
         if counts {
             ledger.counters.began();
         }
         let outcome = Outcome {
             id,
-            client,
+            client: peer.address(),
             route: route.map_or(NO_ROUTE, |route| route.name()),
             model: None,
             node: None,
@@ -70,7 +73,8 @@ impl Account {
             answer_tokens: None,
         };
         let (ledger, outcome) = (Arc::clone(ledger), Some(Box::new(outcome)));
-        Self { ledger, id, began: Instant::now(), head_only: false, counts, outcome }
+        let under_way = counts.then(|| peer.begin());
+        Self { ledger, id, began: Instant::now(), head_only: false, counts, outcome, under_way }
     }
 
     /// Whose it is.
@@ -99,6 +103,11 @@ impl Account {
         got
     }
 
+    /// Whether the time for its answer is over.
+    fn is_cut(&self) -> bool {
+        self.under_way.as_ref().is_some_and(UnderWay::is_cut)
+    }
+
     /// A backend is asked.
     pub(crate) fn asks(&mut self, ticket: &Ticket) {
         self.note(|outcome| {
@@ -110,6 +119,14 @@ impl Account {
     /// Why the one that answers was asked.
     pub(crate) fn because(&mut self, why: String) {
         self.note(|outcome| outcome.why = why);
+    }
+
+    /// What a backend told of its work.
+    pub(crate) fn learns(&mut self, figures: Figures) {
+        self.note(|outcome| {
+            outcome.prompt_tokens = figures.prompt_tokens.or(outcome.prompt_tokens);
+            outcome.answer_tokens = figures.answer_tokens.or(outcome.answer_tokens);
+        });
     }
 
     /// We answer with an error of our own.
@@ -166,8 +183,14 @@ impl Followed {
     /// A body of known length is never asked again after its last byte, and one without bytes not at all.
     fn end_if_over(&mut self) {
         if self.account.head_only || self.body.is_end_stream() {
-            self.account.ended(Ending::Complete);
+            self.finish();
         }
+    }
+
+    fn finish(&mut self) {
+        let (ending, figures) = self.body.ended();
+        self.account.learns(figures);
+        self.account.ended(ending);
     }
 }
 
@@ -179,6 +202,9 @@ impl HttpBody for Followed {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if self.account.is_cut() {
+            self.body.cut_off();
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         match &frame {
             Some(Ok(frame)) => {
@@ -186,7 +212,7 @@ impl HttpBody for Followed {
                 self.end_if_over();
             }
             Some(Err(_)) => self.account.ended(Ending::Cut),
-            None => self.account.ended(Ending::Complete),
+            None => self.finish(),
         }
         Poll::Ready(frame)
     }

@@ -1,8 +1,10 @@
 //! Header rules: what goes to a backend is allow-listed, what comes back loses what belongs to one hop, and
 //! what we say ourselves is printable.
 
-use herdwick_fleet::RequestId;
+use herdwick_dialect::Endpoint;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+use crate::attempt::Call;
 
 /// Which node answered.
 pub(crate) const NODE: HeaderName = HeaderName::from_static("x-herdwick-node");
@@ -14,6 +16,12 @@ pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-herdwick-model")
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-herdwick-attempts");
 /// A stable word for a program, beside the text for people.
 pub(crate) const ERROR_CODE: HeaderName = HeaderName::from_static("x-herdwick-error");
+/// Tells OpenAI's and Anthropic's clients whether trying again makes sense.
+pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
+/// Something about the answer that its reader should know.
+pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-herdwick-warning");
+/// Nodes that a list could not take in.
+pub(crate) const PARTIAL: HeaderName = HeaderName::from_static("x-herdwick-partial");
 /// The request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -37,17 +45,20 @@ const ONE_HOP: [HeaderName; 9] = [
 ];
 
 /// The headers of the request to a backend.
-pub(crate) fn to_backend(from: &HeaderMap, host: HeaderValue, id: RequestId) -> HeaderMap {
+pub(crate) fn to_backend(call: &Call, host: HeaderValue) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 3);
     headers.insert(header::HOST, host);
     for name in TO_BACKEND {
-        if let Some(value) = from.get(&name) {
+        if let Some(value) = call.headers.get(&name) {
             headers.insert(name, value.clone());
         }
     }
-    // curl sends a form type with -d; Ollama reads JSON whatever the type says, other backends do not.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(REQUEST_ID, text(&id.to_string()));
+    // curl sends a form type with -d; Ollama reads JSON whatever the type says, other backends do not. A real form's
+    // type holds its boundary.
+    let form = call.headers.get(header::CONTENT_TYPE).filter(|_| call.endpoint == Endpoint::Transcriptions);
+    let kind = form.cloned().unwrap_or(HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_TYPE, kind);
+    headers.insert(REQUEST_ID, text(&call.id.to_string()));
     headers
 }
 
@@ -60,7 +71,7 @@ pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
         .collect();
-    let ours = [NODE, WHY, MODEL, ATTEMPTS, ERROR_CODE];
+    let ours = [NODE, WHY, MODEL, ATTEMPTS, ERROR_CODE, SHOULD_RETRY, WARNING, PARTIAL];
     for name in ONE_HOP.into_iter().chain(named).chain(ours) {
         headers.remove(name);
     }
@@ -91,7 +102,14 @@ mod tests {
         ] {
             from.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        let sent = to_backend(&from, HeaderValue::from_static("studio:11434"), RequestId::new(0, 0));
+        let call = Call {
+            id: herdwick_fleet::RequestId::new(0, 0),
+            endpoint: Endpoint::Chat,
+            headers: from,
+            body: bytes::Bytes::new(),
+            only_loads: false,
+        };
+        let sent = to_backend(&call, HeaderValue::from_static("studio:11434"));
         let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "content-type", "host", "traceparent", "x-request-id"]);

@@ -1,57 +1,90 @@
 //! The story of a request, on one screen. Start reading here.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use herdwick_fleet::Profile;
+use herdwick_dialect::{Endpoint, Family};
+use herdwick_fleet::{Failure as Class, Profile};
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::attempt::{self, Call};
+use crate::attempt::{self, Call, Content};
 use crate::ending::{Account, Followed};
-use crate::headers;
-use crate::relay::{self, Body};
+use crate::peer::Peer;
+use crate::relay::Body;
 use crate::rescue::Problem;
 use crate::router::Router;
-use crate::routes::{self, Endpoint, Route};
-use crate::ticket::Ticket;
-use crate::tries::Tries;
-use crate::{admission, aggregate, aside, body, dialect};
+use crate::routes::{self, Route};
+use crate::tries::{Ended, Tries};
+use crate::{admission, aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
-pub(crate) async fn serve(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Response<Followed> {
+pub(crate) async fn serve(
+    router: &Router,
+    peer: &Arc<Peer>,
+    request: Request<Incoming>,
+) -> Response<Followed> {
     let id = router.ids.mint();
+    let family = Family::of_path(request.uri().path());
+    let admitted = router.gate.admit(peer, &request);
     let route = routes::find(request.method(), request.uri().path());
     let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
-    let answer = match route {
-        Ok(Route::Inference(endpoint)) => infer(router, &mut account, endpoint, request).await,
-        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot())),
-        Ok(Route::Version) => aggregate::version(&router.snapshot()),
-        Ok(Route::Root) => Ok(aggregate::root()),
-        Ok(Route::Admin) => admin(router, peer, request).await,
-        Err(problem) => Err(problem),
+    let (admitted, answered) = match admitted {
+        Err(refused) => (None, Err(refused)),
+        Ok(admitted) => (Some(admitted), dispatch(router, peer, &mut account, route, request).await),
     };
-    let mut response = answer.unwrap_or_else(|problem| {
+    let mut response = answered.unwrap_or_else(|problem| {
         account.refused(problem.code());
-        problem.response()
+        problem.response(family, id)
     });
     response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
+    if let Some(admitted) = admitted {
+        admitted.sign(response.headers_mut());
+    }
     account.follow(response)
 }
 
+/// Answers whoever may come in.
+async fn dispatch(
+    router: &Router,
+    peer: &Peer,
+    account: &mut Account,
+    route: Result<Route, Problem>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    if let Some(answered) = gate::options(&request) {
+        return answered;
+    }
+    match route {
+        // Operators and their tools are answered to the end.
+        Ok(Route::Healthz) => Ok(ready::alive()),
+        Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
+        Ok(Route::Admin) => admin(router, peer, request).await,
+        _ if peer.is_draining() => Err(Problem::Draining),
+        Ok(Route::Inference(endpoint)) => peer.unless_cut(infer(router, account, endpoint, request)).await,
+        Ok(Route::Show) => show::show(router, account, request).await,
+        Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
+        Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
+        Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
+        Ok(Route::Model(id)) => aggregate::model(&router.snapshot(), &router.aliases, &id),
+        Ok(Route::Version) => aggregate::version(&router.snapshot()),
+        Ok(Route::Status) => Ok(aggregate::status()),
+        Ok(Route::Root) => Ok(aggregate::root()),
+        Err(problem) => Err(problem),
+    }
+}
+
 /// Lets in who may ask, and has it answered elsewhere.
-async fn admin(router: &Router, peer: IpAddr, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    aside::admit(&request, peer.address())?;
     let (head, body) = request.into_parts();
-    aside::admit(&head, peer)?;
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
+    let body = encoding::read(body, &head, &router.limits).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }
 
-/// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before
-/// its answer began is left out, and the fallback rules say what next.
+/// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before its
+/// answer began is left out, and the fallback rules say what next.
 async fn infer(
     router: &Router,
     account: &mut Account,
@@ -59,63 +92,80 @@ async fn infer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let limits = &router.limits;
-    let body = body::read(body, &head.headers, limits.body_bytes, limits.body_patience).await?;
-    let asked = dialect::read(&body)?;
+    let body = encoding::read(body, &head, &router.limits).await?;
+    let mut asked = asked::read(endpoint, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);
-    let id = account.id();
+    let expected_tokens = asked.expected_tokens();
     let mut profile = Profile {
-        id,
+        id: account.id(),
         model: asked.model,
         endpoint: endpoint.path(),
-        prompt_tokens: body.len() as f64 / Profile::BYTES_PER_TOKEN,
-        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        prompt_tokens: asked.prompt_bytes as f64 / Profile::BYTES_PER_TOKEN,
+        expected_tokens,
         streaming: asked.streaming,
         attempts: 0,
     };
-    let call = Call { id, endpoint, headers: head.headers, body };
-    let mut tries = Tries::new(limits, asked.written);
+    let call = Call { id: account.id(), endpoint, headers: head.headers, body, only_loads: asked.only_loads };
+    let mut tries = Tries::new(&router.limits, asked.written);
     loop {
-        let mut ticket = match account.waits_for(admission::admit(router, &profile, &tries)).await {
-            Ok(ticket) => ticket,
-            // Only the tries of this request know how each of them ended.
-            Err(Problem::NodesFailed { .. }) => return Err(tries.exhausted()),
-            Err(problem) => return Err(problem),
+        let ended = match attempt(router, account, &profile, &call, &mut tries).await {
+            Ok(response) => return Ok(response),
+            Err(ended) => ended,
         };
-        account.asks(&ticket);
-        let began = Instant::now();
-        match attempt::send(router, &ticket, &call).await {
-            Ok((answer, link)) => {
-                if answer.status().is_success() {
-                    ticket.succeeded(router.now());
-                }
-                let why = ticket.why();
-                let said = signature(&ticket, &profile, &why);
-                account.because(why);
-                let mut response = relay::answer(answer, link, ticket);
-                for (name, value) in said {
-                    response.headers_mut().insert(name, value);
-                }
-                return Ok(response);
-            }
-            Err(failure) => {
-                profile.attempts += 1;
-                tries.failed(&ticket, &failure, began.elapsed());
-                // The slot is free before anybody thinks about what to do next.
-                let decision = Arc::clone(&ticket.decision);
-                drop(ticket);
-                tries.advised(&decision, &*router.policy().pin()).await?;
-            }
+        match ended {
+            None => profile.attempts = tries.count(),
+            Some(Ended::Ours(problem)) => return Err(problem),
+            Some(Ended::Theirs(answered)) => return Ok(answer::theirs(answered, &tries)),
         }
     }
 }
 
-/// What we say of the answer: who gave it, why they, how many were asked.
-fn signature(ticket: &Ticket, profile: &Profile, why: &str) -> [(http::HeaderName, http::HeaderValue); 4] {
-    [
-        (headers::NODE, headers::text(&ticket.backend.node.name)),
-        (headers::MODEL, headers::text(profile.model.as_str())),
-        (headers::ATTEMPTS, http::HeaderValue::from(profile.attempts + 1)),
-        (headers::WHY, headers::text(why)),
-    ]
+/// Tries once. `Err(None)` = it failed, and may be tried again.
+async fn attempt(
+    router: &Router,
+    account: &mut Account,
+    profile: &Profile,
+    call: &Call,
+    tries: &mut Tries,
+) -> Result<Response<Body>, Option<Ended>> {
+    let _retry = if tries.is_first() {
+        None
+    } else {
+        let retry = router.budget.retry(&router.ledger.counters, tries.deadline).await;
+        Some(retry.ok_or_else(|| tries.exhausted())?)
+    };
+    let mut ticket = match account.waits_for(admission::admit(router, profile, tries)).await {
+        Ok(ticket) => ticket,
+        // Only the tries of this request know how each of them ended.
+        Err(Problem::NodesFailed { .. }) => return Err(Some(tries.exhausted())),
+        Err(problem) => return Err(Some(problem.into())),
+    };
+    account.asks(&ticket);
+    let began = Instant::now();
+    match attempt::ask(router, &ticket.backend, call).await {
+        Ok(answer) => {
+            if answer.head.status.is_success() {
+                ticket.succeeded(router.now());
+            }
+            if let Content::Whole(_, facts) = &answer.body {
+                account.learns(facts.figures);
+            }
+            let why = ticket.why();
+            let response = answer::response(answer, ticket, profile, &why);
+            account.because(why);
+            Ok(response)
+        }
+        Err(failure) => {
+            if failure.class() == Class::ModelMissing {
+                ticket.denied(router.now());
+            }
+            tries.failed(&ticket, failure, began.elapsed());
+            // The slot is free before anybody thinks about what to do next.
+            let decision = Arc::clone(&ticket.decision);
+            drop(ticket);
+            tries.advised(&decision, &*router.policy().pin()).await.map_err(Some)?;
+            Err(None)
+        }
+    }
 }

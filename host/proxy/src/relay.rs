@@ -1,63 +1,264 @@
-//! Passes an answer on as the same shared bytes in which it came, frame by frame, and gives slot and connection
-//! back at its end. A client that leaves drops this body, which closes the backend's connection.
+//! Passes an answer on as the same shared bytes in which it came, in whole frames, and gives slot and connection back
+//! at its end. A stream that breaks, or ends without the frame that its dialect ends with, ends in an error frame. A
+//! client that leaves drops this body, which closes the backend's connection.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::Response;
+use herdwick_dialect::endpoint::Framing;
+use herdwick_dialect::{End, Ending, Endpoint, Figures, Splitter, failure};
+use herdwick_fleet::{self as fleet, RequestId};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
-use crate::headers;
+use crate::attempt::{Answered, Call, Failure};
 use crate::ticket::Ticket;
 use crate::upstream::Link;
 
 /// The body of every response.
 pub(crate) enum Body {
-    /// Our own words.
+    /// Bytes that are all here.
     Full(Option<Bytes>),
-    /// A backend's.
-    Relay(Box<Relay>),
+    /// A backend's stream.
+    Stream(Box<Stream>),
+    /// A backend's long answer.
+    Pass(Box<Pass>),
 }
 
-/// An answer under way.
-pub(crate) struct Relay {
+/// A streamed answer under way.
+pub(crate) struct Stream {
+    endpoint: Endpoint,
+    id: RequestId,
     incoming: Incoming,
-    /// Both end with the answer.
-    held: Option<(Link, Ticket)>,
+    frames: Splitter,
+    ending: Ending,
+    /// What comes next, before anything else is read.
+    ready: Option<Bytes>,
+    /// Nothing more is read.
+    over: bool,
+    /// It ends in an error frame of ours.
+    broke: bool,
+    link: Option<Link>,
+    ticket: Option<Ticket>,
+}
+
+/// A long answer under way, which nobody looks into.
+pub(crate) struct Pass {
+    begun: Option<Bytes>,
+    incoming: Incoming,
+    held: Option<(Link, Option<Ticket>)>,
+}
+
+/// Why a stream ended without its last frame.
+#[derive(Clone, Copy)]
+enum Break {
+    /// The connection broke.
+    Lost,
+    /// It just ended.
+    Truncated,
+    /// Something that is no frame came.
+    Garbled,
+    /// The router stops.
+    Stopping,
+}
+
+impl Stream {
+    /// Waits for the first whole frame. Until it is here another backend may be asked.
+    pub(crate) async fn begin(call: &Call, incoming: Incoming, link: Link) -> Result<Self, Failure> {
+        let mut stream = Self {
+            endpoint: call.endpoint,
+            id: call.id,
+            incoming,
+            frames: Splitter::new(call.endpoint.framing()),
+            ending: Ending::new(call.endpoint),
+            ready: None,
+            over: false,
+            broke: false,
+            link: Some(link),
+            ticket: None,
+        };
+        loop {
+            let data = match stream.incoming.frame().await {
+                Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+                Some(Err(error)) => return Err(Failure::Broke(error)),
+                None => {
+                    stream.finish();
+                    let is_whole = stream.ending.end() == End::Complete;
+                    return if is_whole {
+                        Ok(stream)
+                    } else {
+                        Err(Failure::Garbled("its answer ended before it began"))
+                    };
+                }
+            };
+            let whole =
+                stream.frames.push(data).map_err(|_| Failure::Garbled("its answer has no end of line"))?;
+            stream
+                .ending
+                .read(&whole)
+                .map_err(|_| Failure::Garbled("its answer is no stream of its dialect"))?;
+            if stream.ending.end() == End::Failed {
+                return Err(Failure::Answered(Answered::in_stream(call.endpoint, &whole)));
+            }
+            if stream.ending.only_loaded() && !call.only_loads {
+                return Err(Failure::OnlyLoaded);
+            }
+            if !whole.is_empty() {
+                stream.ready = Some(whole);
+                return Ok(stream);
+            }
+        }
+    }
+
+    /// Keeps the slot until the answer's end.
+    pub(crate) fn hold(&mut self, ticket: Ticket) {
+        self.ticket = Some(ticket);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            if let Some(ready) = self.ready.take() {
+                return Poll::Ready(Some(ready));
+            }
+            if self.over {
+                return Poll::Ready(None);
+            }
+            match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+                // Trailers say nothing that we pass on.
+                Some(Ok(frame)) => self.take(frame.into_data().unwrap_or_default()),
+                Some(Err(_)) => self.break_off(Break::Lost),
+                None => self.finish(),
+            }
+        }
+    }
+
+    /// Takes in the next piece.
+    fn take(&mut self, data: Bytes) {
+        let Ok(mut whole) = self.frames.push(data) else {
+            return self.break_off(Break::Garbled);
+        };
+        match self.ending.read(&whole) {
+            Ok(()) => self.ready = Some(whole).filter(|whole| !whole.is_empty()),
+            Err(bad) => {
+                self.ready = Some(whole.split_to(bad.at)).filter(|good| !good.is_empty());
+                self.break_off(Break::Garbled);
+            }
+        }
+    }
+
+    /// The backend ended its answer.
+    fn finish(&mut self) {
+        let rest = self.frames.rest();
+        // A last frame may lack its mark; anything else that is left is a part of one, which no client could read.
+        let readable = self.ending.read(&rest).is_ok();
+        if self.ending.end() != End::Truncated {
+            self.ready = Some(rest).filter(|rest| !rest.is_empty());
+            self.over = true;
+            if let Some(link) = self.link.take() {
+                link.give_back();
+            }
+            self.ticket = None;
+            return;
+        }
+        if readable && !rest.is_empty() {
+            let mark: &[u8] = match self.endpoint.framing() {
+                Framing::Lines => b"\n",
+                Framing::Events => b"\n\n",
+            };
+            self.ready = Some([&*rest, mark].concat().into());
+        }
+        self.break_off(Break::Truncated);
+    }
+
+    /// Ends with an error frame. The connection is unusable, the slot is free.
+    fn break_off(&mut self, why: Break) {
+        let node = self.ticket.as_ref().map(|ticket| Arc::clone(&ticket.backend.node.name));
+        let node = node.as_deref().unwrap_or("the node");
+        let (code, text) = match why {
+            Break::Lost => {
+                ("node_lost", format!("the connection to {node} broke in the middle of the answer"))
+            }
+            Break::Truncated => {
+                ("stream_truncated", format!("{node} ended the answer before it was complete"))
+            }
+            Break::Stopping => ("draining", "the router stops before the answer is complete".to_owned()),
+            Break::Garbled => ("upstream_error", format!("{node} sent something that is no answer")),
+        };
+        let (text, request) =
+            (format!("{text}; what came so far is incomplete, ask again"), self.id.to_string());
+        let response = self.ending.response();
+        let told = failure::Break { code, text: &text, request: &request, response };
+        let frame = failure::frame(self.endpoint, &told);
+        self.ready = Some(match self.ready.take() {
+            Some(before) => [before, frame].concat().into(),
+            None => frame,
+        });
+        self.over = true;
+        self.broke = true;
+        self.link = None;
+        self.ticket = None;
+    }
+}
+
+impl Pass {
+    /// `begun` is what was read already.
+    pub(crate) fn new(begun: Bytes, incoming: Incoming, link: Link) -> Self {
+        Self { begun: Some(begun), incoming, held: Some((link, None)) }
+    }
+
+    /// Keeps the slot until the answer's end.
+    pub(crate) fn hold(&mut self, ticket: Ticket) {
+        if let Some((_, held)) = &mut self.held {
+            *held = Some(ticket);
+        }
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        if let Some(begun) = self.begun.take() {
+            return Poll::Ready(Some(Ok(Frame::data(begun))));
+        }
+        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        match &frame {
+            Some(Ok(_)) if !self.incoming.is_end_stream() => {}
+            // The connection is unusable; the slot is free.
+            Some(Err(_)) => self.held = None,
+            Some(Ok(_)) | None => {
+                if let Some((link, _ticket)) = self.held.take() {
+                    link.give_back();
+                }
+            }
+        }
+        Poll::Ready(frame)
+    }
 }
 
 impl Body {
     pub(crate) fn full(bytes: Bytes) -> Self {
         Self::Full(Some(bytes))
     }
-}
 
-/// The response to the client for a backend's answer: its status, its headers less those of one hop, its body.
-pub(crate) fn answer(response: Response<Incoming>, link: Link, ticket: Ticket) -> Response<Body> {
-    let (mut head, incoming) = response.into_parts();
-    headers::strip_one_hop(&mut head.headers);
-    // How the backend frames is its business; we frame for our client, who spoke to us.
-    head.version = http::Version::HTTP_11;
-    let mut relay = Relay { incoming, held: Some((link, ticket)) };
-    relay.finish_if_ended();
-    Response::from_parts(head, Body::Relay(Box::new(relay)))
-}
-
-impl Relay {
-    /// Ends as soon as the last byte is here: a body of known length is never asked again.
-    fn finish_if_ended(&mut self) {
-        if !self.incoming.is_end_stream() {
-            return;
+    /// The time for the answer is over: a stream says so and ends. What has no frames just goes on until its connection
+    /// is closed, which its length or its last chunk will show.
+    pub(crate) fn cut_off(&mut self) {
+        if let Self::Stream(stream) = self
+            && !stream.over
+        {
+            stream.break_off(Break::Stopping);
         }
-        self.finish();
     }
 
-    fn finish(&mut self) {
-        if let Some((link, ticket)) = self.held.take() {
-            link.give_back();
-            drop(ticket);
+    /// How an answer that is over ended, and what its backend told of its work.
+    pub(crate) fn ended(&self) -> (fleet::Ending, Figures) {
+        match self {
+            Self::Stream(stream) => {
+                let is_cut = stream.broke || stream.ending.end() == End::Failed;
+                let ending = if is_cut { fleet::Ending::Cut } else { fleet::Ending::Complete };
+                (ending, stream.ending.figures())
+            }
+            Self::Full(_) | Self::Pass(_) => (fleet::Ending::Complete, Figures::default()),
         }
     }
 }
@@ -72,30 +273,33 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Relay(relay) => {
-                let frame = ready!(Pin::new(&mut relay.incoming).poll_frame(context));
-                match &frame {
-                    Some(Ok(_)) => relay.finish_if_ended(),
-                    // The connection is unusable; the slot is free.
-                    Some(Err(_)) => relay.held = None,
-                    None => relay.finish(),
-                }
-                Poll::Ready(frame)
+            Self::Stream(stream) => {
+                stream.poll(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
+            Self::Pass(pass) => pass.poll(context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Relay(relay) => relay.incoming.is_end_stream(),
+            Self::Stream(stream) => stream.over && stream.ready.is_none(),
+            Self::Pass(pass) => pass.begun.is_none() && pass.incoming.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Relay(relay) => relay.incoming.size_hint(),
+            // A stream may end otherwise than its backend announced.
+            Self::Stream(_) => SizeHint::default(),
+            Self::Pass(pass) => {
+                let begun = pass.begun.as_ref().map_or(0, Bytes::len) as u64;
+                pass.incoming
+                    .size_hint()
+                    .exact()
+                    .map_or_else(SizeHint::default, |rest| SizeHint::with_exact(begun + rest))
+            }
         }
     }
 }

@@ -2,14 +2,16 @@
 //! response: status, code, cause, next step.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use bytes::Bytes;
-use herdwick_fleet::ModelName;
+use herdwick_dialect::{Family, failure};
+use herdwick_fleet::{ModelName, RequestId};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 
-use crate::headers::ERROR_CODE;
+use crate::headers::{ERROR_CODE, SHOULD_RETRY};
 use crate::relay::Body;
+use crate::routes::Refusal;
 
 /// Seconds after which trying again makes sense, while nothing is learned about how long answers take.
 const RETRY_AFTER_S: u32 = 5;
@@ -21,6 +23,18 @@ pub(crate) enum Problem {
     NoRoute { path: String, nearest: Option<&'static str> },
     /// The path exists for another method.
     Method { method: Method, path: &'static str, allow: &'static str },
+    /// The path is one of Ollama's that clients may not use here.
+    RouteRefused { path: String, why: Refusal },
+    /// The client is not on a network that is served.
+    NotNear { address: IpAddr },
+    /// The request does not say clearly whom it asks.
+    HostUnclear { why: &'static str },
+    /// A page asks under a name that is not ours.
+    HostNotAllowed { host: String },
+    /// A page asks that nobody let in.
+    OriginNotAllowed { origin: String },
+    /// A page sends something else than JSON.
+    MediaType { found: String },
     /// The admin API is not for whoever asks.
     Forbidden { why: &'static str },
     /// The body is larger than `limit` bytes.
@@ -31,6 +45,12 @@ pub(crate) enum Problem {
     BodyBroken,
     /// The body is encoded in a way that backends do not understand.
     Encoding { encoding: String },
+    /// The body is not encoded as it says.
+    InvalidEncoding { cause: String },
+    /// There is no body.
+    MissingBody,
+    /// The body is no form that could be read.
+    InvalidForm { cause: String },
     /// The body is no JSON object.
     InvalidJson { cause: String },
     /// The body means different things to different readers.
@@ -39,6 +59,8 @@ pub(crate) enum Problem {
     MissingModel,
     /// The model's name breaks a rule.
     InvalidModelName { name: String, rule: String },
+    /// The model would run in somebody's cloud, on the account of whoever owns the node.
+    CloudRefused { name: String },
     /// No node has the model.
     ModelNotFound { name: String, nearest: Option<ModelName> },
     /// Only nodes that do not answer have it.
@@ -55,6 +77,8 @@ pub(crate) enum Problem {
     PluginFailed { plugin: String },
     /// Too many wait for the model already.
     QueueFull { name: String, waiting: usize },
+    /// The router was told to stop.
+    Draining,
     /// It waited as long as one may.
     QueueTimeout { name: String, seconds: u64 },
 }
@@ -65,15 +89,24 @@ impl Problem {
         match self {
             Self::NoRoute { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::Method { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::RouteRefused { .. } => (StatusCode::FORBIDDEN, "route_refused"),
+            Self::NotNear { .. } => (StatusCode::FORBIDDEN, "not_near"),
+            Self::HostUnclear { .. } => (StatusCode::BAD_REQUEST, "invalid_host"),
+            Self::HostNotAllowed { .. } => (StatusCode::FORBIDDEN, "host_not_allowed"),
+            Self::OriginNotAllowed { .. } => (StatusCode::FORBIDDEN, "origin_not_allowed"),
+            Self::MediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Encoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
-            Self::InvalidJson { .. } => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::MissingBody | Self::InvalidJson { .. } => (StatusCode::BAD_REQUEST, "invalid_json"),
+            Self::InvalidEncoding { .. } => (StatusCode::BAD_REQUEST, "invalid_encoding"),
+            Self::InvalidForm { .. } => (StatusCode::BAD_REQUEST, "invalid_form"),
             Self::AmbiguousJson { .. } => (StatusCode::BAD_REQUEST, "ambiguous_json"),
             Self::MissingModel => (StatusCode::BAD_REQUEST, "missing_model"),
             Self::InvalidModelName { .. } => (StatusCode::BAD_REQUEST, "invalid_model_name"),
+            Self::CloudRefused { .. } => (StatusCode::FORBIDDEN, "cloud_refused"),
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
             Self::ModelOffline { .. } | Self::ModelUnheard { .. } | Self::NoNode { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no_node")
@@ -82,6 +115,7 @@ impl Problem {
             Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
         }
     }
@@ -91,16 +125,29 @@ impl Problem {
         self.class().1
     }
 
-    /// Whether the rest of the connection's bytes cannot be trusted.
+    /// Whether nothing more is read from the connection: its bytes cannot be trusted, or whoever sends them.
     fn closes(&self) -> bool {
-        matches!(self, Self::BodyTooLarge { .. } | Self::BodyStalled | Self::BodyBroken)
+        matches!(
+            self,
+            Self::BodyTooLarge { .. }
+                | Self::BodyStalled
+                | Self::BodyBroken
+                | Self::Draining
+                | Self::NotNear { .. }
+                | Self::HostUnclear { .. }
+                | Self::HostNotAllowed { .. }
+                | Self::OriginNotAllowed { .. }
+                | Self::MediaType { .. }
+                | Self::Method { method: Method::CONNECT | Method::TRACE, .. }
+        )
     }
 
-    /// The response, in the shape of Ollama's own errors.
-    pub(crate) fn response(&self) -> Response<Body> {
+    /// The response, in the shape of the dialect that was spoken.
+    pub(crate) fn response(&self, family: Family, id: RequestId) -> Response<Body> {
         let (status, code) = self.class();
-        let body = serde_json::json!({ "error": self.to_string() }).to_string();
-        let mut response = Response::new(Body::full(Bytes::from(body)));
+        let (text, request) = (self.to_string(), id.to_string());
+        let told = failure::Failure { status: status.as_u16(), code, text: &text, request: &request };
+        let mut response = Response::new(Body::full(failure::body(family, &told)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
@@ -110,6 +157,9 @@ impl Problem {
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        } else if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+            // OpenAI's and Anthropic's clients would try some of these again, for nothing.
+            headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
         }
         if self.closes() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -125,10 +175,45 @@ impl fmt::Display for Problem {
                 write!(out, "no route {}; did you mean {nearest}?", Quoted(path))
             }
             Self::NoRoute { path, nearest: None } => {
-                write!(out, "no route {}; POST /api/chat and /api/generate are served", Quoted(path))
+                write!(
+                    out,
+                    "no route {}; Ollama's /api/… and OpenAI's and Anthropic's /v1/… are served",
+                    Quoted(path)
+                )
             }
             Self::Method { method, path, allow } => {
                 write!(out, "{path} does not take {method}; use {allow}")
+            }
+            Self::RouteRefused { path, why: Refusal::Changes } => write!(
+                out,
+                "{} changes what is on a machine and is not for clients of the router; use `ollama` on that machine",
+                Quoted(path)
+            ),
+            Self::RouteRefused { path, why: Refusal::Account } => write!(
+                out,
+                "{} would use the account of whoever owns the node; use `ollama` on that machine",
+                Quoted(path)
+            ),
+            Self::NotNear { address } => write!(
+                out,
+                "{address} is on no network of the router; if it may ask, add it to allowed_sources in herdwick.toml"
+            ),
+            Self::HostUnclear { why } => {
+                write!(out, "the request does not say clearly whom it asks: {why}; send one Host")
+            }
+            Self::HostNotAllowed { host } => write!(
+                out,
+                "{} is no name of the router; if pages may ask it so, add the name to allowed_hosts in herdwick.toml",
+                Quoted(host)
+            ),
+            Self::OriginNotAllowed { origin } => write!(
+                out,
+                "pages of {} may not ask the router; if they shall, add their origin to allowed_origins in \
+                 herdwick.toml",
+                Quoted(origin)
+            ),
+            Self::MediaType { found } => {
+                write!(out, "pages send JSON with content-type application/json, not {}", Quoted(found))
             }
             Self::Forbidden { why } => {
                 write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")
@@ -145,6 +230,16 @@ impl fmt::Display for Problem {
             Self::Encoding { encoding } => {
                 write!(out, "content-encoding {} is not supported; send the body as it is", Quoted(encoding))
             }
+            Self::MissingBody => out.write_str("missing request body; send a JSON object with a \"model\""),
+            Self::InvalidEncoding { cause } => {
+                write!(
+                    out,
+                    "the body is not the zstd frame that its content-encoding says: {cause}; mend it and send it again"
+                )
+            }
+            Self::InvalidForm { cause } => {
+                write!(out, "the body is not the form it should be: {cause}; send multipart/form-data")
+            }
             Self::InvalidJson { cause } => {
                 write!(
                     out,
@@ -160,8 +255,14 @@ impl fmt::Display for Problem {
             Self::InvalidModelName { name, rule } => {
                 write!(out, "invalid model name {}: {rule}; GET /api/tags lists what there is", Quoted(name))
             }
+            Self::CloudRefused { name } => write!(
+                out,
+                "model {} runs in a cloud, on the account of whoever owns the node; name a local one, \
+                 GET /api/tags lists them",
+                Quoted(name)
+            ),
             Self::ModelNotFound { name, nearest } => {
-                write!(out, "model '{name}' not found on any node; ")?;
+                write!(out, "model '{name}' not found: no node has it; ")?;
                 if let Some(nearest) = nearest {
                     write!(out, "did you mean '{nearest}'? Otherwise ")?;
                 }
@@ -200,6 +301,9 @@ impl fmt::Display for Problem {
             Self::QueueFull { name, waiting } => {
                 write!(out, "{waiting} requests wait for model '{name}' already; try again later")
             }
+            Self::Draining => {
+                out.write_str("the router is stopping; ask another one, or this one once it is up again")
+            }
             Self::QueueTimeout { name, seconds } => write!(
                 out,
                 "no slot for model '{name}' came free within {seconds} s; try again later or add a node that has it"
@@ -230,11 +334,12 @@ mod tests {
         let problem = Problem::ModelNotFound { name: "qwne3:8b".into(), nearest: name };
         assert_eq!(
             problem.to_string(),
-            "model 'qwne3:8b' not found on any node; did you mean 'qwen3:8b'? Otherwise run \
+            "model 'qwne3:8b' not found: no node has it; did you mean 'qwen3:8b'? Otherwise run \
              `ollama pull qwne3:8b` on the node that should have it"
         );
-        let response = problem.response();
+        let response = problem.response(Family::Ollama, RequestId::new(0, 0));
         assert_eq!(response.status(), 404);
+        assert_eq!(response.headers()[SHOULD_RETRY], "false");
         assert_eq!(response.headers()[ERROR_CODE], "model_not_found");
     }
 
@@ -250,9 +355,13 @@ mod tests {
         for problem in
             [Problem::QueueFull { name: "m".into(), waiting: 256 }, Problem::NoNode { nodes: String::new() }]
         {
-            assert!(problem.response().headers().contains_key(RETRY_AFTER), "{problem}");
+            assert!(
+                problem.response(Family::OpenAi, RequestId::new(0, 0)).headers().contains_key(RETRY_AFTER),
+                "{problem}"
+            );
         }
-        let large = Problem::BodyTooLarge { limit: 32 << 20 }.response();
+        let large =
+            Problem::BodyTooLarge { limit: 32 << 20 }.response(Family::Anthropic, RequestId::new(0, 0));
         assert_eq!(large.headers()[CONNECTION], "close");
         assert!(!large.headers().contains_key(RETRY_AFTER));
     }

@@ -9,8 +9,11 @@ use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, S
 use tokio::sync::watch;
 
 use crate::admission::Line;
+use crate::aliases::Aliases;
 use crate::aside::Aside;
+use crate::budget::Budget;
 use crate::ending::Ledger;
+use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
 use crate::upstream::Pools;
 
@@ -46,7 +49,7 @@ impl Default for Limits {
             connections: 4_096,
             waiting: 256,
             wait: Duration::from_secs(120),
-            connect: Duration::from_secs(2),
+            connect: Duration::from_secs(1),
             retries: 2,
             drain: Duration::from_secs(120),
         }
@@ -57,6 +60,10 @@ impl Default for Limits {
 pub struct Parts {
     /// Its bounds.
     pub limits: Limits,
+    /// Other names for models.
+    pub aliases: Aliases,
+    /// Whom it lets in.
+    pub trust: Trust,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Moves whenever `fleet` does.
@@ -78,9 +85,12 @@ pub struct Parts {
 /// The shared state of the data plane.
 pub struct Router {
     pub(crate) limits: Limits,
+    pub(crate) aliases: Aliases,
+    pub(crate) gate: Gate,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
+    pub(crate) budget: Budget,
     pub(crate) ledger: Arc<Ledger>,
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
@@ -93,12 +103,27 @@ pub struct Router {
 impl Router {
     /// A data plane of these parts.
     pub fn new(parts: Parts) -> Self {
-        let Parts { limits, fleet, published, policy, ring, aside, outcomes, counters, start } = parts;
+        let Parts {
+            limits,
+            aliases,
+            trust,
+            fleet,
+            published,
+            policy,
+            ring,
+            aside,
+            outcomes,
+            counters,
+            start,
+        } = parts;
         Self {
             limits,
+            aliases,
+            gate: Gate::new(trust),
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),
+            budget: Budget::default(),
             ledger: Arc::new(Ledger { outcomes, counters }),
             fleet,
             published,

@@ -1,121 +1,111 @@
-//! Listens, accepts, and ends in order: stop accepting, let answers finish, close.
+//! Listens, accepts, and ends in order: refuse new work with a word, let answers finish, cut what is left, close.
 
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::time::timeout;
 
-use crate::pipeline;
+use crate::connection::{self, Client};
+use crate::listen::Listeners;
+use crate::peer::Peer;
 use crate::router::Router;
 
 /// How long accepting rests after the system refused a socket, which it does when file handles run out.
 const REST: Duration = Duration::from_millis(100);
+/// What answers that were cut have to say so to their clients. One that does not read does not hold up the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct ListenError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why not.
-    #[source]
-    pub source: std::io::Error,
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// Everybody is served.
+    Open,
+    /// No new work; what runs may finish.
+    Draining,
+    /// What still runs ends now, and says so.
+    Cut,
 }
 
-/// Binds the address.
-///
-/// # Errors
-/// Somebody else listens there, or we may not.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| ListenError { address, source })
-}
-
-/// Serves until `stop` turns true, then lets running answers end, at most for as long as the limits say.
+/// Serves until `stop` turns true, then lets running answers end, at most for as long as the limits say. Until the
+/// last has ended, the listeners stay open: new clients are told to go elsewhere, at once and in words.
 /// Returns how many connections were cut.
-pub async fn serve(router: Arc<Router>, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
-    let most = router.limits.connections;
-    let seats = Arc::new(Semaphore::new(most));
-    let accepting = accept(&router, listener, &seats, &stop);
-    tokio::select! {
-        () = accepting => {}
-        () = stopped(stop.clone()) => {}
-    }
-    // The listener is closed by now: new clients are refused by the system, at once.
-    let all = u32::try_from(most).unwrap_or(u32::MAX);
-    let drained = tokio::time::timeout(router.limits.drain, seats.acquire_many(all)).await;
-    if drained.is_ok() { 0 } else { most - seats.available_permits() }
-}
+pub async fn serve(router: Arc<Router>, listeners: Listeners, stop: watch::Receiver<bool>) -> usize {
+    let draining = Arc::new(AtomicBool::new(false));
+    let (phase, phases) = watch::channel(Phase::Open);
+    // Nothing is ever sent: what counts is who still holds an end of it.
+    let (running, mut ended) = mpsc::channel(1);
+    let drain = router.limits.drain;
+    let seats = Arc::new(Semaphore::new(router.limits.connections));
 
-async fn accept(
-    router: &Arc<Router>,
-    listener: TcpListener,
-    seats: &Arc<Semaphore>,
-    stop: &watch::Receiver<bool>,
-) {
-    loop {
-        // Never closed, so the only result is a permit. Past the cap, clients wait in the system's backlog.
-        let Ok(seat) = Arc::clone(seats).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, peer)) => {
-                let client = Client { stream, peer: peer.ip(), _seat: seat };
-                tokio::spawn(connection(Arc::clone(router), client, stop.clone()));
-            }
-            Err(error) => {
-                tracing::warn!("cannot accept a connection: {error}");
-                tokio::time::sleep(REST).await;
-            }
+    let open = Door { router, seats, draining: Arc::clone(&draining), phases, running: Some(running) };
+    let mut closing = open.clone();
+    closing.running = None;
+    beside(open.accept(&listeners), stopped(stop)).await;
+    drop(open);
+    draining.store(true, Relaxed);
+    phase.send_replace(Phase::Draining);
+    let ending = async {
+        if timeout(drain, ended.recv()).await.is_ok() {
+            return 0;
         }
-    }
-}
-
-/// One connected client.
-struct Client {
-    stream: TcpStream,
-    peer: IpAddr,
-    /// Given back at the connection's end.
-    _seat: OwnedSemaphorePermit,
-}
-
-/// Serves one connection.
-async fn connection(router: Arc<Router>, client: Client, stop: watch::Receiver<bool>) {
-    let Client { stream, peer, _seat } = client;
-    // Tokens are small writes; holding them back would make a stream stutter.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
-    }
-    let head_patience = router.limits.head_patience;
-    let service = service_fn(move |request: Request<Incoming>| {
-        let router = Arc::clone(&router);
-        async move { Ok::<_, Infallible>(pipeline::serve(&router, peer, request).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(head_patience)
-        // A client that closes its side has left: its request is cancelled.
-        .half_close(false)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stopped(stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+        let cut = ended.sender_strong_count();
+        phase.send_replace(Phase::Cut);
+        // Whether or not all could be told, they are cut.
+        let _ = timeout(LAST_WORDS, ended.recv()).await;
+        cut
     };
-    if let Err(error) = ended {
-        // The client left or spoke no HTTP; either is its own business.
-        tracing::debug!("connection ended: {error}");
+    beside(closing.accept(&listeners), ending).await
+}
+
+/// What every connection gets from the door that let it in.
+#[derive(Clone)]
+struct Door {
+    router: Arc<Router>,
+    seats: Arc<Semaphore>,
+    draining: Arc<AtomicBool>,
+    phases: watch::Receiver<Phase>,
+    /// Held by every connection that the end waits for. Those that come when it has begun are not waited for.
+    running: Option<mpsc::Sender<()>>,
+}
+
+impl Door {
+    /// Lets clients in, for ever.
+    async fn accept(&self, listeners: &Listeners) {
+        loop {
+            // Never closed, so the only result is a permit. Past the cap, clients wait in the system's backlog.
+            let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else {
+                return;
+            };
+            match listeners.accept().await {
+                Ok((stream, address)) => {
+                    // An IPv4 client is one, also when it comes to a socket for both.
+                    let address = address.ip().to_canonical();
+                    let welcome = self.router.gate.takes(address);
+                    let peer = Peer::new(address, welcome, Arc::clone(&self.draining));
+                    let phases = self.phases.clone();
+                    let client = Client { stream, peer, phases, _seat: seat, _running: self.running.clone() };
+                    tokio::spawn(connection::serve(Arc::clone(&self.router), client));
+                }
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(REST).await;
+                }
+            }
+        }
     }
+}
+
+/// Does `accepting`, which never ends, until `until` does.
+async fn beside<T>(accepting: impl Future<Output = ()>, until: impl Future<Output = T>) -> T {
+    tokio::pin!(until);
+    tokio::select! {
+        done = &mut until => return done,
+        () = accepting => {}
+    }
+    until.await
 }
 
 /// Returns when the router shall stop, which it shall too when whoever could say so is gone.

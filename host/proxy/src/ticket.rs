@@ -53,6 +53,11 @@ impl Ticket {
         }
     }
 
+    /// The backend says that it does not have the model.
+    pub(crate) fn denied(&self, now: Moment) {
+        self.live.mark_denied(now);
+    }
+
     /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast
     /// must not look like one that is ready.
     pub(crate) fn succeeded(&mut self, now: Moment) {

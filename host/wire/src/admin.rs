@@ -237,7 +237,7 @@ fn readings(decision: &Decision) -> Vec<Vec<(String, f64)>> {
     decision.matrix.iter().map(|(_, values)| known(values)).collect()
 }
 
-fn state(residency: Option<Residency>) -> &'static str {
+pub(crate) fn state(residency: Option<Residency>) -> &'static str {
     match residency {
         Some(Residency::Resident) => "resident",
         Some(Residency::Loading) => "loading",

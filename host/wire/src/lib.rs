@@ -2,3 +2,4 @@
 //! serialisable; these are, and convert from them. Knows no HTTP.
 
 pub mod admin;
+pub mod status;

@@ -12,6 +12,16 @@ pub(crate) fn text(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Prints text for somebody who may stop reading at any time; says whether they still read.
+pub(crate) fn still_read(text: &str) -> anyhow::Result<bool> {
+    let mut out = std::io::stdout();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
+    }
+}
+
 /// Prints JSON for programs: stable field names, two spaces.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     text(&format!("{}\n", serde_json::to_string_pretty(value)?))
@@ -45,12 +55,41 @@ pub(crate) fn ms(ms: f64) -> String {
     herdwick_fleet::moment::Ms(ms).to_string()
 }
 
-/// A file's size as people say it.
-pub(crate) fn bytes(bytes: usize) -> String {
+/// A size as people say it.
+pub(crate) fn bytes(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
         1_000..1_000_000 => format!("{:.0} KB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// A number with its thousands apart.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Seconds as people say them: the two largest units.
+pub(crate) fn lasting(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let two = |large: u64, unit: &str, small: u64, of: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {of}"),
+    };
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => two(minutes, "min", seconds % 60, "s"),
+        (0, _, _) => two(hours, "h", minutes % 60, "min"),
+        _ => two(days, "d", hours % 24, "h"),
     }
 }
 
@@ -63,5 +102,13 @@ mod tests {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect::<Vec<_>>();
         let rows = [row(&["node", "total"]), row(&["studio-desk", "0 ms"]), row(&["é", ""])];
         assert_eq!(columns(&rows), "node         total\nstudio-desk  0 ms\né\n");
+    }
+
+    #[test]
+    fn numbers_read_as_people_say_them() {
+        assert_eq!([0, 999, 1_204, 1_234_567].map(count), ["0", "999", "1,204", "1,234,567"]);
+        let said = [5, 65, 7_200, 7_500, 90_000].map(lasting);
+        assert_eq!(said, ["5 s", "1 min 5 s", "2 h", "2 h 5 min", "1 d 1 h"]);
+        assert_eq!([12, 45_000, 5_200_000_000].map(bytes), ["12 bytes", "45 KB", "5.2 GB"]);
     }
 }

@@ -4,6 +4,7 @@ use herdwick_plugin_host::config::Grant;
 use toml::Value;
 
 use super::kind::{Kind, text, unexpected, wrong};
+use super::lists::texts;
 use super::nearest;
 use super::place::Problem;
 use super::raw::{Given, Raw};
@@ -81,18 +82,6 @@ impl Kind for Grants {
 
     fn write(&self, value: &Vec<Grant>) -> Value {
         Value::Array(value.iter().map(|grant| Value::String(grant.name().to_owned())).collect())
-    }
-}
-
-/// The values of a list; words are a list with commas.
-fn texts(key: &str, given: &Given) -> Result<Vec<Given>, Vec<Problem>> {
-    match &given.raw {
-        Raw::List(values) => Ok(values.clone()),
-        Raw::Words(words) => {
-            let texts = words.split(',').map(str::trim).filter(|text| !text.is_empty());
-            Ok(texts.map(|text| Given::new(Raw::Text(text.to_owned()), given.place.clone())).collect())
-        }
-        _ => Err(unexpected(key, given, "a list of texts")),
     }
 }
 

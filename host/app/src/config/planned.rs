@@ -2,14 +2,13 @@
 //! mistake, and must not believe that it works.
 
 /// Keys; one of a section stands for everything under it.
-const KEYS: [&str; 16] = [
-    "allowed_hosts",
-    "allowed_origins",
+const KEYS: [&str; 15] = [
     "discovery",
     "keys",
     "limits.bodies_total",
     "limits.connections_per_client",
-    "models",
+    "models.auto_pull",
+    "models.pin",
     "nodes.api_key",
     "queue.max_bytes",
     "routing.decode_weight",

@@ -84,6 +84,9 @@ fn every_key_reaches_the_part_that_it_is_for() {
     let config = in_file(
         r#"
         listen = "[::1]:8080"
+        allowed_hosts = ["ai.example.com", "10.0.0.9"]
+        allowed_origins = ["https://Chat.example.com/"]
+        allowed_sources = ["203.0.113.0/24", "::1"]
         nodes = [
             { url = "http://10.0.0.5", labels = { room = "office" } },
             { url = "mini:80", name = "m", slots = 4, kind = "ollama" },
@@ -97,6 +100,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
         body = "2 GiB"
         header_timeout = "1500ms"
         connections = 9
+        drain = "7s"
         [telemetry]
         log_requests = "failures"
         [plugins]
@@ -113,6 +117,9 @@ fn every_key_reaches_the_part_that_it_is_for() {
     )
     .good();
     assert_eq!(config.listen.to_string(), "[::1]:8080");
+    assert_eq!(config.trust.hosts, ["ai.example.com", "10.0.0.9"]);
+    assert_eq!(config.trust.origins, ["https://chat.example.com".parse().unwrap()]);
+    assert_eq!(config.trust.sources, ["203.0.113.0/24".parse().unwrap(), "::1/128".parse().unwrap()]);
     let nodes: Vec<_> =
         config.nodes.iter().map(|n| (n.name.as_str(), n.origin.to_string(), n.slots)).collect();
     assert_eq!(nodes, [("10.0.0.5", "http://10.0.0.5:11434".into(), 1), ("m", "http://mini:80".into(), 4)]);
@@ -121,6 +128,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!(limits.wait, Duration::from_secs(120));
     assert_eq!((limits.retries, limits.waiting, limits.connections), (3, 7, 9));
     assert_eq!((limits.body_bytes, limits.head_patience), (2 << 30, Duration::from_millis(1_500)));
+    assert_eq!(limits.drain, Duration::from_secs(7));
     assert_eq!(config.log_requests, Logged::Failures);
     assert!(!config.plugins.auto_enable);
     assert_eq!(config.plugins.plugins["other"], PluginConfig::default());

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::{Said, Unreadable};
+use crate::endpoint::Endpoint;
 use crate::figures::Figures;
+use crate::whole::Whole;
 
 /// What of a line matters here. Unknown keys pass: a later Ollama may say more.
 #[derive(Deserialize)]
@@ -38,9 +40,12 @@ pub(super) fn read(line: &[u8]) -> Result<Option<Said>, Unreadable> {
 }
 
 /// What an answer in one piece says, which is the last line and nothing before it.
-pub(crate) fn whole(body: &[u8]) -> Option<(bool, Figures)> {
+pub(crate) fn whole(endpoint: Endpoint, body: &[u8]) -> Option<Whole> {
     let line: Line<'_> = serde_json::from_slice(body).ok()?;
-    Some((line.done, said(&line).figures))
+    let said = said(&line);
+    // Only these two say whether they are done.
+    let incomplete = matches!(endpoint, Endpoint::Chat | Endpoint::Generate) && !said.last;
+    Some(Whole { figures: said.figures, incomplete, only_loaded: said.only_loaded })
 }
 
 fn said(line: &Line<'_>) -> Said {

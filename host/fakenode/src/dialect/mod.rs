@@ -3,13 +3,15 @@
 mod anthropic;
 mod native;
 mod openai;
+mod responses;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::question::Refusal;
+use crate::reply::{self, Piece};
 
 /// What Ollama says when a runner dies.
 pub(crate) const RUNNER_DIED: &str = "an error was encountered while running the model: unexpected EOF";
@@ -25,6 +27,10 @@ pub(crate) enum Dialect {
     OpenAiChat,
     /// `/v1/completions`
     OpenAiCompletion,
+    /// `/v1/responses`
+    Responses,
+    /// `/v1/audio/transcriptions`, never streamed
+    Transcription,
     /// `/v1/messages`
     Messages,
 }
@@ -44,8 +50,16 @@ pub(crate) struct Answer<'a> {
     pub(crate) model: &'a str,
     /// Makes ids unique within the node.
     pub(crate) id: u64,
+    /// When the first token was there.
+    pub(crate) created: SystemTime,
     pub(crate) prompt_tokens: u64,
     pub(crate) include_usage: bool,
+    /// Alternatives to each token, when log probabilities are wanted.
+    pub(crate) logprobs: Option<u32>,
+    /// Only the text, without JSON around it.
+    pub(crate) plain: bool,
+    /// Fields of the request that the answer repeats.
+    pub(crate) echo: &'a Value,
 }
 
 /// What the final frame reports.
@@ -56,8 +70,20 @@ pub(crate) struct Figures {
     pub(crate) prompt: Duration,
     pub(crate) eval: Duration,
     pub(crate) eval_tokens: u64,
-    /// The answer was cut by the client's own limit.
-    pub(crate) cut: bool,
+    /// Ollama's `done_reason`: `stop`, or `length` when the client's own limit cut the answer.
+    pub(crate) reason: &'static str,
+}
+
+/// One answer while it is being streamed: what was said so far shapes the next frames.
+pub(crate) trait Telling: Send {
+    /// The frames of one piece; before the first they include the opening.
+    fn piece(&mut self, piece: &Piece) -> Vec<Vec<u8>>;
+
+    /// The last frames, the terminal one included.
+    fn end(&mut self, figures: &Figures) -> Vec<Vec<u8>>;
+
+    /// What Ollama puts into a stream when the runner dies; on `/v1` it swallows the error.
+    fn runner_died(&mut self, message: &str) -> Option<Vec<u8>>;
 }
 
 impl Dialect {
@@ -68,7 +94,9 @@ impl Dialect {
     pub(crate) fn family(self) -> Family {
         match self {
             Dialect::Chat | Dialect::Generate => Family::Native,
-            Dialect::OpenAiChat | Dialect::OpenAiCompletion => Family::OpenAi,
+            Dialect::OpenAiChat | Dialect::OpenAiCompletion | Dialect::Responses | Dialect::Transcription => {
+                Family::OpenAi
+            }
             Dialect::Messages => Family::Anthropic,
         }
     }
@@ -82,53 +110,41 @@ impl Dialect {
         if matches!(self, Dialect::Generate | Dialect::OpenAiCompletion) { "generate" } else { "chat" }
     }
 
-    /// Frames that precede the first token; they leave together with it.
-    pub(crate) fn opening(self, answer: &Answer<'_>) -> Vec<Vec<u8>> {
+    /// Begins a stream; a transcription has none, so anything will do for it.
+    pub(crate) fn telling<'a>(self, answer: Answer<'a>) -> Box<dyn Telling + 'a> {
         match self {
-            Dialect::Messages => anthropic::opening(answer),
-            _ => Vec::new(),
-        }
-    }
-
-    pub(crate) fn token(self, answer: &Answer<'_>, text: &str) -> Vec<u8> {
-        match self {
-            Dialect::Chat => native::chat_token(answer, text),
-            Dialect::Generate => native::generate_token(answer, text),
-            Dialect::OpenAiChat => openai::chat_token(answer, text),
-            Dialect::OpenAiCompletion => openai::completion_token(answer, text),
-            Dialect::Messages => anthropic::token(text),
-        }
-    }
-
-    /// The last frames, the terminal one included.
-    pub(crate) fn closing(self, answer: &Answer<'_>, figures: &Figures) -> Vec<Vec<u8>> {
-        match self {
-            Dialect::Chat => vec![native::chat_end(answer, figures)],
-            Dialect::Generate => vec![native::generate_end(answer, figures)],
-            Dialect::OpenAiChat => openai::chat_end(answer, figures),
-            Dialect::OpenAiCompletion => openai::completion_end(answer, figures),
-            Dialect::Messages => anthropic::closing(figures),
+            Dialect::Chat | Dialect::Transcription => Box::new(native::Chat { answer }),
+            Dialect::Generate => Box::new(native::Generate { answer }),
+            Dialect::OpenAiChat => Box::new(openai::Chat::new(answer)),
+            Dialect::OpenAiCompletion => Box::new(openai::Completion { answer }),
+            Dialect::Responses => Box::new(responses::Responses::new(answer)),
+            Dialect::Messages => Box::new(anthropic::Messages::new(answer)),
         }
     }
 
     /// The answer that is not streamed.
-    pub(crate) fn whole(self, answer: &Answer<'_>, text: &str, figures: &Figures) -> Vec<u8> {
+    pub(crate) fn whole(self, answer: &Answer<'_>, pieces: &[Piece], figures: &Figures) -> Vec<u8> {
         match self {
-            Dialect::Chat => native::chat_whole(answer, text, figures),
-            Dialect::Generate => native::generate_whole(answer, text, figures),
-            Dialect::OpenAiChat => openai::chat_whole(answer, text, figures),
-            Dialect::OpenAiCompletion => openai::completion_whole(answer, text, figures),
-            Dialect::Messages => anthropic::whole(answer, text, figures),
+            Dialect::Chat => native::chat_whole(answer, pieces, figures),
+            Dialect::Generate => native::generate_whole(answer, pieces, figures),
+            Dialect::OpenAiChat => json(&openai::chat_whole(answer, pieces, figures)),
+            Dialect::OpenAiCompletion => json(&openai::completion_whole(answer, pieces, figures)),
+            Dialect::Responses => json(&responses::whole(answer, pieces, figures)),
+            Dialect::Transcription if answer.plain => reply::text(pieces).trim().as_bytes().to_vec(),
+            Dialect::Transcription => json(&json!({ "text": reply::text(pieces).trim() })),
+            Dialect::Messages => json(&anthropic::whole(answer, pieces, figures)),
         }
     }
 
-    /// What Ollama puts into a stream when the runner dies; on `/v1` it swallows the error.
-    pub(crate) fn midway_error(self, answer: &Answer<'_>, message: &str) -> Option<Vec<u8>> {
+    /// The answer to a request that only loads (`load`) or unloads (`unload`): one piece even where a stream
+    /// was asked for.
+    pub(crate) fn load_answer(self, answer: &Answer<'_>, stream: bool, reason: &'static str) -> Vec<u8> {
+        let none = Duration::ZERO;
+        let figures = Figures { total: none, load: none, prompt: none, eval: none, eval_tokens: 0, reason };
         match self {
-            Dialect::Chat | Dialect::Generate => Some(line(&native::Error { error: message })),
-            Dialect::OpenAiChat => Some(openai::chat_token(answer, "")),
-            Dialect::OpenAiCompletion => Some(openai::completion_token(answer, "")),
-            Dialect::Messages => None,
+            Dialect::Chat | Dialect::Generate => native::load_answer(self == Dialect::Chat, answer, reason),
+            _ if stream => self.telling(*answer).end(&figures).concat(),
+            _ => self.whole(answer, &[], &figures),
         }
     }
 
@@ -141,11 +157,6 @@ impl Dialect {
                 b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":\n\n"
             }
         }
-    }
-
-    /// The answer to a request that only loads (`load`) or unloads (`unload`).
-    pub(crate) fn load_answer(self, model: &str, reason: &str) -> Vec<u8> {
-        native::load_answer(self == Dialect::Chat, model, reason)
     }
 }
 

@@ -3,9 +3,11 @@
 use std::time::SystemTime;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::{Answer, Figures, json, line};
+use super::{Answer, Figures, Telling, line};
 use crate::clock;
+use crate::reply::{self, Call, Piece};
 
 /// `{"error":…}`, as a body or as a line.
 #[derive(Serialize)]
@@ -13,35 +15,55 @@ pub(super) struct Error<'a> {
     pub(super) error: &'a str,
 }
 
+/// A stream of `/api/chat`.
+pub(super) struct Chat<'a> {
+    pub(super) answer: Answer<'a>,
+}
+
+/// A stream of `/api/generate`.
+pub(super) struct Generate<'a> {
+    pub(super) answer: Answer<'a>,
+}
+
 #[derive(Serialize)]
-struct Chat<'a> {
+struct ChatFrame<'a> {
     model: &'a str,
     created_at: String,
-    message: Message<'a>,
+    message: Message,
     #[serde(skip_serializing_if = "Option::is_none")]
     done_reason: Option<&'a str>,
     done: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logprobs: Vec<Value>,
     #[serde(flatten)]
     metrics: Option<Metrics>,
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct Message {
     role: &'static str,
-    content: &'a str,
+    content: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thinking: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    tool_calls: Vec<Value>,
 }
 
 #[derive(Serialize)]
-struct Generate<'a> {
+struct GenerateFrame<'a> {
     model: &'a str,
     created_at: String,
-    response: &'a str,
+    response: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    thinking: String,
     done: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     done_reason: Option<&'a str>,
     /// Ollama's opaque conversation state; ours is the numbers of the tokens, of no use to anybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     context: Option<Vec<u64>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logprobs: Vec<Value>,
     #[serde(flatten)]
     metrics: Option<Metrics>,
 }
@@ -59,74 +81,86 @@ struct Metrics {
 /// Most numbers in the final `context`.
 const MAX_STATE: u64 = 64;
 
-pub(super) fn chat_token(answer: &Answer<'_>, text: &str) -> Vec<u8> {
-    line(&chat(answer.model, text, None, None))
+impl Telling for Chat<'_> {
+    fn piece(&mut self, piece: &Piece) -> Vec<Vec<u8>> {
+        vec![line(&chat(&self.answer, std::slice::from_ref(piece), None))]
+    }
+
+    fn end(&mut self, figures: &Figures) -> Vec<Vec<u8>> {
+        vec![line(&chat(&self.answer, &[], Some(figures)))]
+    }
+
+    fn runner_died(&mut self, message: &str) -> Option<Vec<u8>> {
+        Some(line(&Error { error: message }))
+    }
 }
 
-pub(super) fn chat_end(answer: &Answer<'_>, figures: &Figures) -> Vec<u8> {
-    line(&chat(answer.model, "", Some(reason(figures)), Some(Metrics::of(answer, figures))))
+impl Telling for Generate<'_> {
+    fn piece(&mut self, piece: &Piece) -> Vec<Vec<u8>> {
+        vec![line(&generate(&self.answer, std::slice::from_ref(piece), None))]
+    }
+
+    fn end(&mut self, figures: &Figures) -> Vec<Vec<u8>> {
+        vec![line(&generate(&self.answer, &[], Some(figures)))]
+    }
+
+    fn runner_died(&mut self, message: &str) -> Option<Vec<u8>> {
+        Some(line(&Error { error: message }))
+    }
 }
 
-pub(super) fn chat_whole(answer: &Answer<'_>, text: &str, figures: &Figures) -> Vec<u8> {
-    json(&chat(answer.model, text, Some(reason(figures)), Some(Metrics::of(answer, figures))))
+pub(super) fn chat_whole(answer: &Answer<'_>, pieces: &[Piece], figures: &Figures) -> Vec<u8> {
+    super::json(&chat(answer, pieces, Some(figures)))
 }
 
-pub(super) fn generate_token(answer: &Answer<'_>, text: &str) -> Vec<u8> {
-    line(&generate(answer.model, text, None, None))
+pub(super) fn generate_whole(answer: &Answer<'_>, pieces: &[Piece], figures: &Figures) -> Vec<u8> {
+    super::json(&generate(answer, pieces, Some(figures)))
 }
 
-pub(super) fn generate_end(answer: &Answer<'_>, figures: &Figures) -> Vec<u8> {
-    line(&generate(answer.model, "", Some(reason(figures)), Some(Metrics::of(answer, figures))))
-}
-
-pub(super) fn generate_whole(answer: &Answer<'_>, text: &str, figures: &Figures) -> Vec<u8> {
-    json(&generate(answer.model, text, Some(reason(figures)), Some(Metrics::of(answer, figures))))
-}
-
-pub(super) fn load_answer(is_chat: bool, model: &str, reason: &str) -> Vec<u8> {
+pub(super) fn load_answer(is_chat: bool, answer: &Answer<'_>, reason: &str) -> Vec<u8> {
     if is_chat {
-        json(&chat(model, "", Some(reason), None))
+        super::json(&ChatFrame { done_reason: Some(reason), done: true, ..chat(answer, &[], None) })
     } else {
-        json(&generate(model, "", Some(reason), None))
+        super::json(&GenerateFrame { done_reason: Some(reason), done: true, ..generate(answer, &[], None) })
     }
 }
 
-fn chat<'a>(
-    model: &'a str,
-    content: &'a str,
-    done_reason: Option<&'a str>,
-    metrics: Option<Metrics>,
-) -> Chat<'a> {
-    Chat {
-        model,
+/// A frame with these pieces; with figures it is the last one.
+fn chat<'a>(answer: &Answer<'a>, pieces: &[Piece], figures: Option<&Figures>) -> ChatFrame<'a> {
+    ChatFrame {
+        model: answer.model,
         created_at: clock::rfc3339(SystemTime::now()),
-        message: Message { role: "assistant", content },
-        done_reason,
-        done: done_reason.is_some(),
-        metrics,
+        message: Message {
+            role: "assistant",
+            content: reply::text(pieces),
+            thinking: reply::thoughts(pieces),
+            tool_calls: reply::called(pieces).into_iter().map(call).collect(),
+        },
+        done_reason: figures.map(|figures| figures.reason),
+        done: figures.is_some(),
+        logprobs: answer.logprobs.map(|top| reply::logprobs(pieces, top)).unwrap_or_default(),
+        metrics: figures.map(|figures| Metrics::of(answer, figures)),
     }
 }
 
-fn generate<'a>(
-    model: &'a str,
-    response: &'a str,
-    done_reason: Option<&'a str>,
-    metrics: Option<Metrics>,
-) -> Generate<'a> {
-    let state = |m: &Metrics| (1..=(m.prompt_eval_count + m.eval_count).min(MAX_STATE)).collect();
-    Generate {
-        model,
+fn generate<'a>(answer: &Answer<'a>, pieces: &[Piece], figures: Option<&Figures>) -> GenerateFrame<'a> {
+    let tokens = figures.map(|figures| (answer.prompt_tokens + figures.eval_tokens).min(MAX_STATE));
+    GenerateFrame {
+        model: answer.model,
         created_at: clock::rfc3339(SystemTime::now()),
-        response,
-        done: done_reason.is_some(),
-        done_reason,
-        context: metrics.as_ref().map(state),
-        metrics,
+        response: reply::text(pieces),
+        thinking: reply::thoughts(pieces),
+        done: figures.is_some(),
+        done_reason: figures.map(|figures| figures.reason),
+        context: tokens.map(|tokens| (1..=tokens).collect()),
+        logprobs: answer.logprobs.map(|top| reply::logprobs(pieces, top)).unwrap_or_default(),
+        metrics: figures.map(|figures| Metrics::of(answer, figures)),
     }
 }
 
-fn reason(figures: &Figures) -> &'static str {
-    if figures.cut { "length" } else { "stop" }
+fn call(call: &Call) -> Value {
+    let function = json!({ "index": call.index, "name": call.name, "arguments": call.arguments });
+    json!({ "id": call.id, "function": function })
 }
 
 impl Metrics {

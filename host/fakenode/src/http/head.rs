@@ -6,6 +6,7 @@ pub(crate) struct Head {
     pub(crate) raw: Vec<u8>,
     pub(crate) method: String,
     pub(crate) target: String,
+    path: String,
     pub(crate) http10: bool,
     headers: Vec<(String, String)>,
 }
@@ -41,17 +42,18 @@ impl Head {
             _ => return Err(Malformed("unsupported protocol version")),
         };
         let headers = lines.map(parse_field).collect::<Result<Vec<_>, _>>()?;
-        let head =
-            Head { raw: raw.to_vec(), method: method.to_owned(), target: target.to_owned(), http10, headers };
+        let path = unescape(target.split('?').next().unwrap_or_default())?;
+        let (method, target) = (method.to_owned(), target.to_owned());
+        let head = Head { raw: raw.to_vec(), method, target, path, http10, headers };
         if !http10 && head.all("host").count() != 1 {
             return Err(Malformed("missing required Host header"));
         }
         Ok(head)
     }
 
-    /// The path without its query.
+    /// The path without its query, percent signs decoded as Go decodes them before it routes.
     pub(crate) fn path(&self) -> &str {
-        self.target.split('?').next().unwrap_or_default()
+        &self.path
     }
 
     /// One query parameter, undecoded.
@@ -110,6 +112,18 @@ fn parse_field(line: &str) -> Result<(String, String), Malformed> {
     Ok((name.to_ascii_lowercase(), value.to_owned()))
 }
 
+fn unescape(path: &str) -> Result<String, Malformed> {
+    let invalid = || Malformed("invalid URL escape");
+    let mut pieces = path.split('%');
+    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
+    for piece in pieces {
+        let (hex, rest) = piece.split_at_checked(2).ok_or_else(invalid)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| invalid())?);
+        bytes.extend_from_slice(rest.as_bytes());
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
@@ -147,5 +161,8 @@ mod tests {
         .expect("a head");
         assert_eq!((head.path(), head.query("running"), head.query("no")), ("/_wait", Some("2"), None));
         assert!(!head.keep_alive());
+        let target = |target: &str| Head::parse(format!("GET {target} HTTP/1.0\r\n\r\n").as_bytes());
+        assert_eq!(target("/a%2fb%3Ac?d=%20").map(|head| head.path().to_owned()), Ok("/a/b:c".to_owned()));
+        assert_eq!(target("/a%2").map(|head| head.target), Err(Malformed("invalid URL escape")));
     }
 }

@@ -7,7 +7,9 @@ mod speak;
 
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use bend::{Bend, Cut};
@@ -16,13 +18,16 @@ use speak::Speech;
 use crate::catalog::{Missing, Model};
 use crate::dialect::{Answer, Dialect, Family};
 use crate::http::{JSON, Next, Wire};
+use crate::journal::ExchangeId;
 use crate::node::Node;
-use crate::prose;
-use crate::question::{self, Question, Refusal};
+use crate::question::{self, Form, Question, Refusal};
+use crate::reply::{self, Mind};
 use crate::route::Request;
 use crate::scheduler::{QueueFull, Want};
-use crate::sha256;
 use crate::verb::Verb;
+
+/// What a picture costs, as Ollama counts it when it cuts a prompt.
+const MEDIA_TOKENS: u64 = 768;
 
 pub(crate) async fn answer(
     node: &Arc<Node>,
@@ -30,7 +35,8 @@ pub(crate) async fn answer(
     request: &Request,
     wire: &mut Wire,
 ) -> io::Result<Next> {
-    match question::read(dialect, &request.body) {
+    let content_type = request.head.header("content-type").unwrap_or_default();
+    match question::read(dialect, content_type, &request.body) {
         Ok(question) => converse(node, dialect, request, &question, wire).await,
         Err(refusal) => refuse(dialect.family(), &refusal, wire).await,
     }
@@ -54,7 +60,7 @@ async fn converse(
     let bend = Bend::of(verb);
     let want = want(model, question, &bend);
     if question.only_load {
-        return only_load(node, dialect, question, &want, wire).await;
+        return only_load(node, dialect, (question, request.exchange), &want, wire).await;
     }
     let Ok(slot) = node.scheduler.slot(&want).await else {
         return refuse(dialect.family(), &busy(), wire).await;
@@ -62,19 +68,16 @@ async fn converse(
     if slot.lease().thrashed() {
         node.journal.thrashed(request.exchange);
     }
+    if let Some(refusal) = runner_refuses(model, dialect, question) {
+        return refuse(dialect.family(), &refusal, wire).await;
+    }
     wire.raw(&bend.informational()).await?;
     let begun = Instant::now();
     bend.prefill(model.spec.first_token).await;
     let speech = Speech {
         dialect,
-        answer: Answer {
-            model: &question.model,
-            id: request.exchange.0,
-            prompt_tokens: prompt_tokens(&question.prompt),
-            include_usage: question.include_usage,
-        },
-        tokens: tokens(node, model, question, &bend),
-        cut_by_client: question.limit.is_some_and(|limit| limit < bend.length(model.spec.tokens)),
+        answer: answer_to(question, request.exchange),
+        reply: reply::compose(&mind(node, model, &bend), question),
         pace: bend.pace(model.spec.token),
         arrived: request.arrived,
         load: slot.lease().load(),
@@ -148,18 +151,58 @@ fn find<'a>(node: &'a Node, dialect: Dialect, question: &Question) -> Result<&'a
         Missing::InvalidName if !name.is_empty() => Refusal::new(400, "invalid model name"),
         _ => Refusal::new(404, format!("model '{name}' not found")),
     })?;
-    let listed = &model.listed;
     if !model.can("completion") {
         return Err(Refusal::new(400, format!("\"{name}\" does not support {}", dialect.verb())));
     }
+    // Claude Code asks for thinking always, so Ollama drops it there.
+    if question.think == Some(true) && !model.can("thinking") && dialect != Dialect::Messages {
+        return Err(Refusal::new(400, format!("\"{name}\" does not support thinking")));
+    }
     match question.needs.iter().find(|need| !model.can(need)) {
-        // Claude Code sends it always, so Ollama drops it there.
-        Some(&"thinking") if dialect == Dialect::Messages => Ok(model),
-        Some(&"thinking") => Err(Refusal::new(400, format!("\"{name}\" does not support thinking"))),
-        Some(need) => {
-            Err(Refusal::new(400, format!("registry.ollama.ai/library/{listed} does not support {need}")))
-        }
+        Some(need) => Err(Refusal::new(400, format!("{} does not support {need}", model.full_name()))),
         None => Ok(model),
+    }
+}
+
+/// What Ollama leaves to the runner to find out, once the model is loaded.
+fn runner_refuses(model: &Model, dialect: Dialect, question: &Question) -> Option<Refusal> {
+    if let Form::Invalid(format) = &question.form {
+        let text = format!("invalid format: {format:?}; expected \"json\" or a valid JSON Schema object");
+        return Some(Refusal::new(500, text));
+    }
+    let (kind, able) = match dialect {
+        Dialect::Transcription => ("audio", model.can("audio")),
+        _ => ("image", model.can("vision") || model.can("audio")),
+    };
+    if question.media.is_empty() || able {
+        return None;
+    }
+    let hint = "hint: if this is unexpected, you may need to provide the mmproj";
+    // The runner's own JSON, handed on as a string.
+    let error = json!({ "code": 500, "message": format!("{kind} input is not supported - {hint}"), "type": "server_error" });
+    Some(Refusal::new(500, json!({ "error": error }).to_string()))
+}
+
+fn mind<'a>(node: &Node, model: &'a Model, bend: &Bend) -> Mind<'a> {
+    Mind {
+        seed: node.seed,
+        model: &model.canonical,
+        length: bend.length(model.spec.tokens),
+        can_think: model.can("thinking"),
+        huge_token: bend.huge_token,
+    }
+}
+
+fn answer_to(question: &Question, exchange: ExchangeId) -> Answer<'_> {
+    Answer {
+        model: &question.model,
+        id: exchange.0,
+        created: SystemTime::now(),
+        prompt_tokens: prompt_tokens(&question.prompt) + MEDIA_TOKENS * question.media.len() as u64,
+        include_usage: question.include_usage,
+        logprobs: question.logprobs,
+        plain: question.plain,
+        echo: &question.echo,
     }
 }
 
@@ -175,7 +218,7 @@ fn want(model: &Model, question: &Question, bend: &Bend) -> Want {
 async fn only_load(
     node: &Arc<Node>,
     dialect: Dialect,
-    question: &Question,
+    (question, exchange): (&Question, ExchangeId),
     want: &Want,
     wire: &mut Wire,
 ) -> io::Result<Next> {
@@ -189,20 +232,11 @@ async fn only_load(
         }
         "load"
     };
-    // Never a stream, whatever the request said.
-    wire.whole(200, JSON, &dialect.load_answer(&question.model, reason)).await
-}
-
-/// The words of the answer: the same question gets the same answer from nodes with the same seed.
-fn tokens(node: &Node, model: &Model, question: &Question, bend: &Bend) -> Vec<String> {
-    let digest = sha256::hex(format!("{} {} {}", node.seed, model.canonical, question.prompt).as_bytes());
-    let seed = digest.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default();
-    let length = bend.length(model.spec.tokens).min(question.limit.unwrap_or(u32::MAX));
-    let mut tokens: Vec<String> = prose::tokens(seed).take(length as usize).collect();
-    if let (Some(bytes), Some(first)) = (bend.huge_token, tokens.first_mut()) {
-        *first = "baa ".repeat(bytes / 4);
-    }
-    tokens
+    let answer = Answer { prompt_tokens: 0, ..answer_to(question, exchange) };
+    // Never sent in pieces, whatever the request said; on `/v1` the one piece may still be of a stream's kind.
+    let events = question.stream && !dialect.is_native();
+    let kind = if events { dialect.stream_type() } else { JSON };
+    wire.whole(200, kind, &dialect.load_answer(&answer, question.stream, reason)).await
 }
 
 /// Waits as long as a prefill that may never end.

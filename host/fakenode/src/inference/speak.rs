@@ -6,18 +6,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use super::bend::{Bend, Cut, WrongLength};
-use crate::dialect::{Answer, Dialect, Figures, RUNNER_DIED};
-use crate::http::{JSON, Next, Wire, chunk};
+use crate::dialect::{Answer, Dialect, Figures, RUNNER_DIED, Telling};
+use crate::http::{JSON, Next, TEXT, Wire, chunk};
 use crate::question::Refusal;
+use crate::reply::Reply;
 use crate::scheduler::Slot;
 
 /// An answer that is ready to be spoken: the slot is ours, the prompt is evaluated.
 pub(super) struct Speech<'a> {
     pub(super) dialect: Dialect,
     pub(super) answer: Answer<'a>,
-    pub(super) tokens: Vec<String>,
-    /// The client's limit made it shorter than it would be.
-    pub(super) cut_by_client: bool,
+    pub(super) reply: Reply,
     /// Between two tokens.
     pub(super) pace: Duration,
     pub(super) arrived: Instant,
@@ -33,89 +32,85 @@ const POISON: &[u8] =
 impl Speech<'_> {
     /// The slot is given back before the last bytes leave: whoever has read the answer finds it free.
     pub(super) async fn deliver(&self, slot: Slot, stream: bool, wire: &mut Wire) -> io::Result<Next> {
-        let next = if let Some(wrong) = self.bend.wrong_length {
+        if let Some(bytes) = self.bend.extra {
+            wire.follow_with(POISON.iter().copied().cycle().take(bytes as usize).collect());
+        }
+        if let Some(wrong) = self.bend.wrong_length {
             drop(slot);
-            self.wrong_length(wrong, stream, wire).await?
+            self.wrong_length(wrong, stream, wire).await
         } else if self.bend.two_framings {
             drop(slot);
-            self.two_framings(stream, wire).await?
+            self.two_framings(stream, wire).await
         } else if stream {
-            self.stream(slot, wire).await?
+            self.stream(slot, wire).await
         } else {
-            self.whole(slot, wire).await?
-        };
-        if let Some(bytes) = self.bend.extra {
-            let extra: Vec<u8> = POISON.iter().copied().cycle().take(bytes as usize).collect();
-            wire.raw(&extra).await?;
+            self.whole(slot, wire).await
         }
-        Ok(next)
     }
 
     async fn stream(&self, slot: Slot, wire: &mut Wire) -> io::Result<Next> {
         wire.open(self.dialect.stream_type());
         let first = Instant::now();
-        for (index, token) in (0..).zip(&self.tokens) {
+        let mut telling = self.dialect.telling(self.answer);
+        for (index, piece) in (0..).zip(&self.reply.pieces) {
             // Deadlines instead of pauses: the pace stays true however long a write takes.
             sleep_until(first + self.pace * index).await;
             if let Some(cut) = self.bend.due(index) {
-                return self.cut_stream(cut, slot, index == 0, wire).await;
+                drop(slot);
+                return self.cut_stream(cut, (index > 0).then_some(telling), wire).await;
             }
-            if index == 0 {
-                for frame in self.dialect.opening(&self.answer) {
-                    wire.frame(&frame).await?;
-                }
+            for frame in telling.piece(piece) {
+                wire.frame(&frame).await?;
             }
-            wire.frame(&self.dialect.token(&self.answer, token)).await?;
         }
         if let Some((_, cut)) = &self.bend.cut {
-            return self.cut_stream(cut, slot, self.tokens.is_empty(), wire).await;
+            drop(slot);
+            return self.cut_stream(cut, (!self.reply.pieces.is_empty()).then_some(telling), wire).await;
         }
         drop(slot);
-        for frame in self.dialect.closing(&self.answer, &self.figures(first.elapsed())) {
+        for frame in telling.end(&self.figures(first.elapsed())) {
             wire.frame(&frame).await?;
         }
         wire.end().await
     }
 
+    /// `telling` is what was begun; `None` when nothing was sent.
     async fn cut_stream(
         &self,
         cut: &Cut,
-        slot: Slot,
-        nothing_sent: bool,
+        telling: Option<Box<dyn Telling + '_>>,
         wire: &mut Wire,
     ) -> io::Result<Next> {
-        drop(slot);
-        match cut {
-            Cut::Reset => return Ok(Next::Reset),
-            Cut::Fin => return Ok(Next::Close),
-            Cut::RunnerDies(message) if nothing_sent => {
-                return self.runner_died(message.as_deref(), wire).await;
-            }
-            Cut::RunnerDies(message) => {
-                let text = message.as_deref().unwrap_or(RUNNER_DIED);
-                if let Some(frame) = self.dialect.midway_error(&self.answer, text) {
+        match (cut, telling) {
+            (Cut::Reset, _) => return Ok(Next::Reset),
+            (Cut::Fin, _) => return Ok(Next::Close),
+            (Cut::RunnerDies(message), None) => return self.runner_died(message.as_deref(), wire).await,
+            (Cut::RunnerDies(message), Some(mut telling)) => {
+                if let Some(frame) = telling.runner_died(message.as_deref().unwrap_or(RUNNER_DIED)) {
                     wire.frame(&frame).await?;
                 }
             }
-            Cut::BadJson => wire.frame(self.dialect.broken()).await?,
-            Cut::End => {}
+            (Cut::BadJson, _) => wire.frame(self.dialect.broken()).await?,
+            (Cut::End, _) => {}
         }
         wire.end().await
     }
 
     async fn whole(&self, slot: Slot, wire: &mut Wire) -> io::Result<Next> {
         let first = Instant::now();
-        let length = self.tokens.len() as u32;
+        let length = self.reply.pieces.len() as u32;
         let spoken = self.bend.cut.as_ref().map_or(length, |(after, _)| length.min(*after));
         sleep_until(first + self.pace * spoken.saturating_sub(1)).await;
         let body = self.text(first.elapsed());
         drop(slot);
         match self.bend.cut.as_ref().map(|(_, cut)| cut) {
-            None => wire.whole(200, JSON, &body).await,
+            None => wire.whole(200, self.whole_type(), &body).await,
             Some(Cut::Reset) => Ok(Next::Reset),
             Some(Cut::Fin | Cut::End) => Ok(Next::Close),
             Some(Cut::RunnerDies(message)) => self.runner_died(message.as_deref(), wire).await,
-            Some(Cut::BadJson) => wire.whole(200, JSON, body.get(..body.len() / 2).unwrap_or_default()).await,
+            Some(Cut::BadJson) => {
+                wire.whole(200, self.whole_type(), body.get(..body.len() / 2).unwrap_or_default()).await
+            }
         }
     }
 
@@ -149,16 +144,20 @@ impl Speech<'_> {
     /// The complete body with its type, as fast as it can be made.
     fn rendered(&self, stream: bool) -> (&'static str, Vec<u8>) {
         if !stream {
-            return (JSON, self.text(Duration::ZERO));
+            return (self.whole_type(), self.text(Duration::ZERO));
         }
-        let opening = self.dialect.opening(&self.answer);
-        let tokens = self.tokens.iter().map(|token| self.dialect.token(&self.answer, token));
-        let closing = self.dialect.closing(&self.answer, &self.figures(Duration::ZERO));
-        (self.dialect.stream_type(), opening.into_iter().chain(tokens).chain(closing).flatten().collect())
+        let mut telling = self.dialect.telling(self.answer);
+        let mut frames: Vec<_> = self.reply.pieces.iter().flat_map(|piece| telling.piece(piece)).collect();
+        frames.extend(telling.end(&self.figures(Duration::ZERO)));
+        (self.dialect.stream_type(), frames.concat())
     }
 
     fn text(&self, eval: Duration) -> Vec<u8> {
-        self.dialect.whole(&self.answer, &self.tokens.concat(), &self.figures(eval))
+        self.dialect.whole(&self.answer, &self.reply.pieces, &self.figures(eval))
+    }
+
+    fn whole_type(&self) -> &'static str {
+        if self.answer.plain { TEXT } else { JSON }
     }
 
     fn figures(&self, eval: Duration) -> Figures {
@@ -167,8 +166,8 @@ impl Speech<'_> {
             load: self.load,
             prompt: self.prompt,
             eval,
-            eval_tokens: self.tokens.len() as u64,
-            cut: self.cut_by_client,
+            eval_tokens: self.reply.pieces.len() as u64,
+            reason: if self.reply.cut { "length" } else { "stop" },
         }
     }
 }

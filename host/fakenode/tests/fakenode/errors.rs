@@ -67,6 +67,13 @@ fn the_errors_are_ollamas() {
         404,
         "model 'x' not found",
     );
+    check("/v1/chat/completions", r#"{"messages":[{"content":"x"}]}"#, 400, "model is required");
+    check("/v1/completions", r#"{"prompt":"x"}"#, 404, "model '' not found");
+    check("/v1/responses", r#"{"input":"x"}"#, 400, "model is required");
+    check("/v1/responses", r#"{"model":"m","input":1}"#, 400, "input must be a string or array");
+    check("/v1/responses", r#"{"model":"m","input":[{}]}"#, 400, "input item missing required 'type' field");
+    check("/v1/responses", r#"{"model":"m","input":[{"type":"x"}]}"#, 400, "unknown input item type: \"x\"");
+    check("/v1/responses", r#"{"model":"embedder","input":"x"}"#, 400, "\"embedder\" does not support chat");
     check("/v1/messages", r#"{"max_tokens":1}"#, 400, "model is required");
     check("/v1/messages", r#"{"model":"m"}"#, 400, "max_tokens is required and must be positive");
     check("/v1/messages", r#"{"model":"m","max_tokens":1}"#, 400, "messages is required");

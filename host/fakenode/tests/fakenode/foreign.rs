@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, chat, get, post, quick_node};
 
-fn events(body: &str) -> Vec<Value> {
+pub(crate) fn events(body: &str) -> Vec<Value> {
     let lines = body.lines().filter_map(|line| line.strip_prefix("data: "));
     lines.filter(|line| *line != "[DONE]").map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
@@ -23,6 +23,10 @@ fn openai_chat_streams_events_and_is_done() {
     let events = events(&chunks.concat());
     assert_eq!((&events[0]["object"], &events[0]["model"]), (&json!("chat.completion.chunk"), &json!("M")));
     assert_eq!(events[0]["choices"][0]["finish_reason"], Value::Null);
+    assert_eq!(events[0]["choices"][0]["delta"]["role"], "assistant");
+    assert_eq!(events[1]["choices"][0]["delta"].get("role"), None, "only the first chunk has a role");
+    assert_eq!(events[4]["choices"][0]["delta"], json!({}));
+    assert!(events.iter().all(|e| (&e["id"], &e["created"]) == (&events[0]["id"], &events[0]["created"])));
     assert_eq!(events[4]["choices"][0]["finish_reason"], "stop");
     assert!(events[4].get("usage").is_none());
 
@@ -91,8 +95,10 @@ fn models_are_listed_for_openai_clients() {
     let node = quick_node();
     let list = get(&node, "GET", "/v1/models").json();
     assert_eq!((&list["object"], &list["data"][0]["id"]), (&json!("list"), &json!("m:latest")));
-    assert_eq!(get(&node, "GET", "/v1/models/m").json(), list["data"][0]);
+    assert_eq!(get(&node, "GET", "/v1/models/m%3Alatest").json(), list["data"][0]);
+    assert_eq!(get(&node, "GET", "/v1/models/M").json()["id"], "M", "as the client spelt it");
     assert_eq!(get(&node, "GET", "/v1/models/x").status, 404);
+    assert_eq!(get(&node, "GET", "/v1/models/hf.co%2Fa%2Fb").body, "404 page not found");
 }
 
 #[test]
@@ -101,12 +107,39 @@ fn embeddings_in_three_shapes() {
     let native = post(&node, "/api/embed", &json!({"model": "m", "input": ["a", "b"]})).json();
     assert_eq!(native["embeddings"].as_array().map(Vec::len), Some(2));
     assert_ne!(native["embeddings"][0], native["embeddings"][1]);
+    assert!((length(&native["embeddings"][0]) - 1.0).abs() < 1e-6);
     let old = post(&node, "/api/embeddings", &json!({"model": "m", "prompt": "a"})).json();
-    assert_eq!(old["embedding"], native["embeddings"][0]);
+    assert!(length(&old["embedding"]) > 1.5, "the old route does not normalise");
     let openai = post(&node, "/v1/embeddings", &json!({"model": "m", "input": "a"})).json();
     assert_eq!(openai["data"][0]["embedding"], native["embeddings"][0]);
+    assert_eq!(openai["usage"], json!({"prompt_tokens": 1, "total_tokens": 1}));
     let nothing = post(&node, "/api/embed", &json!({"model": "m"})).json();
     assert_eq!(nothing["embeddings"], json!([]));
+    let empty = post(&node, "/v1/embeddings", &json!({"model": "m", "input": ""})).json();
+    assert_eq!(empty["data"].as_array().map(Vec::len), Some(1));
+}
+
+fn length(vector: &Value) -> f64 {
+    let numbers = vector.as_array().expect("numbers").iter().filter_map(Value::as_f64);
+    numbers.map(|number| number * number).sum::<f64>().sqrt()
+}
+
+#[test]
+fn embeddings_are_shortened_and_coded() {
+    let node = quick_node();
+    let short = json!({"model": "m", "input": "a", "dimensions": 3});
+    let embedding = &post(&node, "/api/embed", &short).json()["embeddings"][0];
+    assert_eq!(embedding.as_array().map(Vec::len), Some(3));
+    assert!((length(embedding) - 1.0).abs() < 1e-6);
+    let coded = json!({"model": "m", "input": "a", "dimensions": 3, "encoding_format": "BASE64"});
+    let coded = post(&node, "/v1/embeddings", &coded).json();
+    let text = coded["data"][0]["embedding"].as_str().expect("base64");
+    assert_eq!((text.len(), text.ends_with('=')), (16, false), "three floats are twelve bytes");
+    let wrong = post(&node, "/v1/embeddings", &json!({"model": "m", "input": "a", "encoding_format": "hex"}));
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.body.contains("Invalid value for 'encoding_format' = hex."), "{}", wrong.body);
+    let numbers = post(&node, "/v1/embeddings", &json!({"model": "m", "input": [1, 2]}));
+    assert!(numbers.body.contains("invalid input type"), "{}", numbers.body);
 }
 
 #[test]

@@ -7,6 +7,7 @@
     reason = "clippy exempts test functions only, and the helpers of a test binary are tests too"
 )]
 
+mod answers;
 mod client;
 mod control;
 mod errors;
@@ -14,5 +15,7 @@ mod foreign;
 mod framing;
 mod native;
 mod process;
+mod responses;
 mod scheduling;
+mod transcription;
 mod verbs;

@@ -47,7 +47,7 @@ fn status_with_every_kind_of_body() {
     check(
         "/v1/messages",
         json!("busy"),
-        r#"{"error":{"message":"busy","type":"overloaded_error"},"type":"error"}"#,
+        r#"{"error":{"message":"busy","type":"overloaded_error"},"request_id":"req_c9bc072f4fa8189466c2a8f2","type":"error"}"#,
     );
 }
 

@@ -7,6 +7,7 @@ mod readings;
 
 use std::sync::Arc;
 
+use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
     Answer, BackendId, Claim, Column, Decision, Field, Fleet, Generation, Matrix, Model, ModelName, Moment,
     Observation, Origin, PluginId, Profile, RequestId, ResidentClaim, RowId, Sheet, SignalPolicy, SlotGuard,
@@ -51,7 +52,10 @@ impl Scene {
             parameter_size: String::new(),
             quantization: String::new(),
         };
-        let claim = ResidentClaim { name: name(), vram_bytes: 7, context_tokens: Some(4096) };
+        let claim = ResidentClaim {
+            name: name(),
+            loaded: Loaded { vram_bytes: 7, context_tokens: Some(4096), ..Loaded::default() },
+        };
         self.tell(node, Claim::Models(vec![model]));
         self.tell(node, Claim::Resident(if resident { vec![claim] } else { vec![] }));
         self

@@ -52,7 +52,7 @@ impl Build {
         print::text(&format!(
             "made   {}, {}\nnext   herdwick plugins test {}\n",
             out.display(),
-            print::bytes(built.len()),
+            print::bytes(built.len() as u64),
             if self.out.is_some() { &out } else { &self.dir }.display()
         ))
     }

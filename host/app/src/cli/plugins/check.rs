@@ -76,7 +76,7 @@ fn table(found: &Found) -> String {
     let mut rows = vec![
         row("name", format!("{} {} ({})", found.name, found.version, found.kind)),
         row("summary", found.summary.clone()),
-        row("file", format!("{}, {}", found.file, print::bytes(found.bytes))),
+        row("file", format!("{}, {}", found.file, print::bytes(found.bytes as u64))),
         row("sha256", found.sha256.clone()),
         row("columns", list(&found.columns)),
         row("words", list(&found.words)),

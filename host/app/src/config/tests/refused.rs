@@ -14,7 +14,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ("[queue]\nlisten = \"x\"", "h.toml:2:1: unknown key \"queue.listen\"; did you mean \"listen\"?"),
         (
             "colour = 1",
-            "h.toml:1:1: unknown key \"colour\"; possible here: limits, listen, nodes, plugins, queue, routing, telemetry",
+            "h.toml:1:1: unknown key \"colour\"; possible here: allowed_hosts, allowed_origins, allowed_sources, limits, listen, models, nodes, plugins, queue, routing, telemetry",
         ),
         (
             "plugins.auto_enabled = true",
@@ -148,6 +148,24 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         (
             "plugins.a.settings.\"b.c\" = 1",
             "h.toml:1:20: \"b.c\" is no setting's name, which is letters, digits, dashes and underscores",
+        ),
+        (
+            "allowed_hosts = [\"a:80\"]",
+            "h.toml:1:18: allowed_hosts: \"a:80\" is no host's name; write it like ai.example.com, without a port",
+        ),
+        (
+            "allowed_hosts = [7]",
+            "h.toml:1:18: allowed_hosts: expected a name like \"ai.example.com\", found the number 7",
+        ),
+        (
+            "allowed_origins = [\"*\"]",
+            "h.toml:1:20: allowed_origins: \"*\" is no origin; write a scheme, a host and perhaps a port, like \
+             https://chat.example.com or http://192.168.1.7:3000, each on its own and without *",
+        ),
+        (
+            "allowed_sources = [\"everybody\"]",
+            "h.toml:1:20: allowed_sources: \"everybody\" is no range of addresses; write it like 203.0.113.0/24, \
+             2001:db8::/32 or 203.0.113.7",
         ),
         // Nodes.
         (

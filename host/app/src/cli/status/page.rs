@@ -1,0 +1,298 @@
+//! The picture for people: a few lines about the router, then each node with its models, aligned, in 80 columns.
+
+use herdwick_wire::status::{ModelView, NodeView, RequestsView, StatusView};
+
+use crate::cli::print;
+use crate::cli::terminal::{COLUMNS, Terminal, Tone, shorten, wrap};
+
+/// Models that are neither in memory nor busy and are shown one by one; a disk may hold a hundred.
+const ON_DISK: usize = 6;
+/// The least room for a model's name.
+const NAME: usize = 16;
+
+/// A cell and how it is meant.
+type Cell = (String, Tone);
+
+/// All of it.
+pub(crate) fn text(view: &StatusView, terminal: Terminal) -> String {
+    let page = Page::new(view, terminal);
+    let mut out = page.title(view);
+    out.push('\n');
+    out += &page.row("requests", &requests(view.requests), Tone::Plain);
+    out += &page.plugins(view);
+    out.push('\n');
+    for node in &view.nodes {
+        out += &page.node(node);
+    }
+    if let Some(next) = &view.next {
+        out += &format!("\n{}", page.row("next", next, Tone::Warn));
+    }
+    out
+}
+
+/// What is shown while the router does not answer.
+pub(crate) fn lost(error: &anyhow::Error, terminal: Terminal) -> String {
+    let chain = error.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let columns = terminal.columns().unwrap_or(COLUMNS);
+    format!("{}\n\nasked again every second\n", terminal.paint(Tone::Bad, &wrap(&chain, columns, 0)))
+}
+
+/// `2 running, 1 waiting; 1,204 served, 3 failed, 1 abandoned`.
+pub(crate) fn requests(requests: RequestsView) -> String {
+    let running = requests.under_way.saturating_sub(requests.waiting);
+    let some = |count: u64, what| (count > 0).then(|| format!("{} {what}", print::count(count)));
+    let now = [Some(format!("{} running", print::count(running))), some(requests.waiting, "waiting")];
+    let ended = [
+        Some(format!("{} served", print::count(requests.served))),
+        some(requests.failed, "failed"),
+        some(requests.left, "abandoned"),
+    ];
+    let list = |parts: &[Option<String>]| parts.iter().flatten().cloned().collect::<Vec<_>>().join(", ");
+    format!("{}; {}", list(&now), list(&ended))
+}
+
+/// What a model's state is called.
+pub(crate) fn state(state: &str) -> &str {
+    match state {
+        "resident" => "in memory",
+        "warm" => "in file cache",
+        other => other,
+    }
+}
+
+/// Widths that all nodes share.
+struct Page {
+    terminal: Terminal,
+    /// Of the names of nodes and of the words before rows.
+    head: usize,
+    /// Of the columns of models.
+    columns: Vec<usize>,
+}
+
+impl Page {
+    fn new(view: &StatusView, terminal: Terminal) -> Self {
+        let width = |text: &str| text.chars().count();
+        let heads = view.nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
+        let mut page = Self { terminal, head: heads.max().unwrap_or(0), columns: Vec::new() };
+        let rows: Vec<_> = view.nodes.iter().flat_map(|node| shown(node).0).map(cells).collect();
+        let count = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widest = |column: usize| {
+            rows.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| width(&cell.0)).max()
+        };
+        page.columns = (0..count).map(|column| widest(column).unwrap_or(0)).collect();
+        if let (Some(bound), [name, rest @ ..]) = (terminal.columns(), page.columns.as_mut_slice()) {
+            let taken: usize = rest.iter().map(|width| width + 2).sum::<usize>() + 2;
+            *name = (*name).min(bound.saturating_sub(taken).max(NAME));
+        }
+        page
+    }
+
+    fn title(&self, view: &StatusView) -> String {
+        let name = self.terminal.paint(Tone::Strong, &format!("herdwick {}", view.version));
+        let up = match view.stopping {
+            true => self.terminal.paint(Tone::Warn, "stopping: what runs may end"),
+            false => format!("up {}", print::lasting(view.uptime_s)),
+        };
+        format!("{name} at http://{}, {up}\n", view.listening)
+    }
+
+    fn row(&self, head: &str, text: &str, tone: Tone) -> String {
+        let indent = self.head + 2;
+        let text = wrap(text, self.terminal.columns().unwrap_or(COLUMNS), indent);
+        format!("{head:<indent$}{}\n", self.terminal.paint(tone, &text))
+    }
+
+    fn plugins(&self, view: &StatusView) -> String {
+        let live = format!("{} live", view.plugins.live);
+        if view.plugins.troubled.is_empty() {
+            return self.row("plugins", &live, Tone::Plain);
+        }
+        let names: Vec<_> = view.plugins.troubled.iter().map(|(name, _)| name.as_str()).collect();
+        self.row("plugins", &format!("{live}; in trouble: {}", names.join(", ")), Tone::Bad)
+    }
+
+    fn node(&self, node: &NodeView) -> String {
+        let address = node.origin.trim_start_matches("http://");
+        let (state, tone) = match node.reach.as_str() {
+            "up" if node.version.is_empty() => ("up".to_owned(), Tone::Good),
+            "up" => (format!("up, version {}", node.version), Tone::Good),
+            "down" => ("down".to_owned(), Tone::Bad),
+            _ => ("has not answered yet".to_owned(), Tone::Warn),
+        };
+        let indent = self.head + 2;
+        let name = self.terminal.paint(Tone::Strong, &format!("{:<indent$}", node.name));
+        let mut out = format!("{name}{address}  {}\n", self.terminal.paint(tone, &state));
+        if node.reach == "down" {
+            out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
+        }
+        let (models, hidden) = shown(node);
+        for model in models {
+            out += &self.model(cells(model));
+        }
+        match hidden.as_slice() {
+            [] => {}
+            hidden => {
+                let bytes = print::bytes(hidden.iter().map(|model| model.bytes).sum());
+                out += &format!("  and {} more on disk, {bytes}\n", hidden.len());
+            }
+        }
+        out
+    }
+
+    fn model(&self, cells: Vec<Cell>) -> String {
+        let mut out = String::new();
+        for (index, ((text, tone), width)) in cells.iter().zip(&self.columns).enumerate() {
+            let text = if index == 0 { shorten(text, *width) } else { text.clone() };
+            let space = " ".repeat(width.saturating_sub(text.chars().count()));
+            let text = self.terminal.paint(*tone, &text);
+            let [left, right] = if index == SIZE { [space.as_str(), ""] } else { ["", space.as_str()] };
+            out += &format!("  {left}{text}{right}");
+        }
+        out.trim_end().to_owned() + "\n"
+    }
+}
+
+/// The column of sizes, which are numbers.
+const SIZE: usize = 2;
+
+/// Models in the order in which they matter, and those that are only counted.
+fn shown(node: &NodeView) -> (Vec<&ModelView>, Vec<&ModelView>) {
+    let idle = |model: &&ModelView| model.state == "on disk" && model.busy == 0;
+    let (mut rest, mut first): (Vec<_>, Vec<_>) = node.models.iter().partition(idle);
+    // One more takes no more room than the line that would count it.
+    let hidden = if rest.len() > ON_DISK + 1 { rest.split_off(ON_DISK) } else { Vec::new() };
+    first.append(&mut rest);
+    (first, hidden)
+}
+
+fn cells(model: &ModelView) -> Vec<Cell> {
+    let (word, tone) = match model.state.as_str() {
+        "resident" => (state("resident").to_owned(), Tone::Good),
+        "loading" => match model.load_ms {
+            Some(left) => (format!("loading, {}", print::ms(left)), Tone::Warn),
+            None => ("loading".to_owned(), Tone::Warn),
+        },
+        other => (state(other).to_owned(), Tone::Faint),
+    };
+    let context = model.context_tokens.map_or(String::new(), |tokens| match tokens {
+        0..1024 => format!("ctx {tokens}"),
+        _ if tokens % 1024 == 0 => format!("ctx {}k", tokens / 1024),
+        _ => format!("ctx {tokens}"),
+    });
+    let busy = if model.busy > 0 { Tone::Strong } else { Tone::Faint };
+    vec![
+        (model.name.clone(), Tone::Plain),
+        (word, tone),
+        (print::bytes(model.bytes), Tone::Plain),
+        (context, Tone::Faint),
+        (format!("{}/{} busy", model.busy, model.slots), busy),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use herdwick_wire::status::PluginCountsView;
+
+    use super::*;
+
+    fn model(name: &str, state: &str, bytes: u64, busy: u32) -> ModelView {
+        let context_tokens = (state == "resident").then_some(131_072);
+        let load_ms = Some(if state == "loading" { 3_200.0 } else { 0.0 });
+        ModelView {
+            name: name.to_owned(),
+            state: state.to_owned(),
+            load_ms,
+            bytes,
+            vram_bytes: None,
+            context_tokens,
+            busy,
+            slots: 16,
+        }
+    }
+
+    fn node(name: &str, why: &str, models: Vec<ModelView>) -> NodeView {
+        NodeView {
+            name: name.to_owned(),
+            origin: "http://192.168.100.200:11434".to_owned(),
+            reach: if why.is_empty() { "up" } else { "down" }.to_owned(),
+            why: why.to_owned(),
+            version: "0.12.6".to_owned(),
+            seen_s: Some(1),
+            models,
+        }
+    }
+
+    fn view(nodes: Vec<NodeView>) -> StatusView {
+        StatusView {
+            version: "0.1.0".to_owned(),
+            listening: "127.0.0.1:11435".to_owned(),
+            uptime_s: 192,
+            stopping: false,
+            requests: RequestsView {
+                under_way: 3,
+                waiting: 1,
+                served: 1_204,
+                failed: 2,
+                ..Default::default()
+            },
+            nodes,
+            plugins: PluginCountsView { live: 9, troubled: vec![("mine".to_owned(), "trap".to_owned())] },
+            next: Some("see what is wrong with the plugin: herdwick plugins list".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_picture_is_aligned() {
+        let studio = vec![
+            model("llama3.2:3b", "on disk", 2_019_000_000, 0),
+            model("qwen3:8b", "resident", 5_200_000_000, 2),
+            model("gemma3:27b", "loading", 17_400_000_000, 1),
+        ];
+        let refused = "no connection (Connection refused (os error 111))";
+        let nodes = vec![node("studio", "", studio), node("mini", refused, Vec::new())];
+        let expected = "\
+herdwick 0.1.0 at http://127.0.0.1:11435, up 3 min 12 s
+
+requests  2 running, 1 waiting; 1,204 served, 2 failed
+plugins   9 live; in trouble: mine
+
+studio    192.168.100.200:11434  up, version 0.12.6
+  qwen3:8b     in memory        5.2 GB  ctx 128k  2/16 busy
+  gemma3:27b   loading, 3.2 s  17.4 GB            1/16 busy
+  llama3.2:3b  on disk          2.0 GB            0/16 busy
+mini      192.168.100.200:11434  down
+  no connection (Connection refused (os error 111))
+
+next      see what is wrong with the plugin: herdwick plugins list
+";
+        assert_eq!(text(&view(nodes), Terminal::default()), expected);
+    }
+
+    #[test]
+    fn nothing_is_wider_than_a_terminal_of_80_columns() {
+        let long = "hf.co/bartowski/Qwen2.5-Coder-32B-Instruct-GGUF:Q4_K_M";
+        let models = ["resident", "loading", "warm"].map(|state| model(long, state, 123_400_000_000, 12));
+        let why = "no answer within 2 s, and a reason that somebody made longer than any line of text can be";
+        let nodes = vec![node("a-name-of-24-characters-", "", models.into()), node("mini", why, Vec::new())];
+        let page = text(&view(nodes), Terminal::of(80, 24, false));
+        for line in page.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        assert!(page.contains("…") && page.contains("Q4_K_M  in memory"), "{page}");
+        let name = "a-name-of-24-characters-";
+        let page =
+            text(&view(vec![node("n", "", vec![model(name, "loading", 1, 0)])]), Terminal::of(80, 24, false));
+        assert!(page.contains(name), "a name of ordinary length is shown whole: {page}");
+    }
+
+    #[test]
+    fn a_full_disk_is_counted_and_not_listed() {
+        let on_disk = |count: usize| {
+            let models = (0..count).map(|at| model(&format!("m{at}"), "on disk", 1_000_000_000, 0));
+            text(&view(vec![node("studio", "", models.collect())]), Terminal::default())
+        };
+        assert!(on_disk(40).contains("  m5") && !on_disk(40).contains("  m6"), "{}", on_disk(40));
+        assert!(on_disk(40).contains("and 34 more on disk, 34.0 GB"));
+        assert!(on_disk(7).contains("  m6") && !on_disk(7).contains("more"));
+    }
+}

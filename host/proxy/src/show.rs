@@ -1,0 +1,84 @@
+//! Facts about one model, from whoever has it. They are the same wherever the model is the same, nothing runs for
+//! them, and so no slot is taken and nothing decided.
+
+use std::sync::Arc;
+
+use herdwick_dialect::Endpoint;
+use herdwick_fleet::{Backend, Field, Profile};
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::attempt::{self, Call, Content, Failure};
+use crate::ending::Account;
+use crate::relay::Body;
+use crate::rescue::Problem;
+use crate::router::Router;
+use crate::{admission, asked, encoding, headers};
+
+/// Machines that are asked before giving up; a fleet that fails is not asked all round.
+const MOST: usize = 3;
+
+/// Asks one holder after the other, in the order of their names.
+pub(crate) async fn show(
+    router: &Router,
+    account: &mut Account,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    let (head, body) = request.into_parts();
+    let body = encoding::read(body, &head, &router.limits).await?;
+    let mut asked = asked::read(Endpoint::Show, &head.headers, &body).await?;
+    let body = asked::rename(&mut asked, &router.aliases, body);
+    account.asks_for(&asked.model);
+    let snapshot = router.snapshot();
+    let mut holders: Vec<Arc<Backend>> = snapshot
+        .holders(&asked.model)
+        .map(|(backend, _)| Arc::clone(backend))
+        .filter(|backend| backend.unreachable().is_none())
+        .collect();
+    holders.sort_by(|one, two| one.node.name.cmp(&two.node.name));
+    if holders.is_empty() {
+        let profile = profile(account, &asked);
+        let field = Field::survey(&profile, &snapshot, &[]);
+        return Err(admission::lacking(&field, &snapshot, &profile, &asked.written));
+    }
+    drop(snapshot);
+    let call =
+        Call { id: account.id(), endpoint: Endpoint::Show, headers: head.headers, body, only_loads: true };
+    let mut told = Vec::new();
+    for backend in holders.into_iter().take(MOST) {
+        match attempt::ask(router, &backend, &call).await {
+            Ok(answer) => {
+                let mut response = Response::from_parts(answer.head, content(answer.body));
+                response.headers_mut().insert(headers::NODE, headers::text(&backend.node.name));
+                return Ok(response);
+            }
+            Err(failure) => told.push(in_words(&backend, &failure)),
+        }
+    }
+    Err(Problem::NodesFailed { name: asked.written, attempts: told.join(", ") })
+}
+
+fn content(content: Content) -> Body {
+    match content {
+        Content::Whole(bytes, _) => Body::full(bytes),
+        Content::Stream(stream) => Body::Stream(Box::new(stream)),
+        Content::Pass(pass) => Body::Pass(Box::new(pass)),
+    }
+}
+
+fn in_words(backend: &Backend, failure: &Failure) -> String {
+    format!("{}: {failure}", backend.node.name)
+}
+
+/// As much of a profile as telling why nobody has the model takes.
+fn profile(account: &Account, asked: &asked::Asked) -> Profile {
+    Profile {
+        id: account.id(),
+        model: asked.model.clone(),
+        endpoint: Endpoint::Show.path(),
+        prompt_tokens: 0.0,
+        expected_tokens: 0.0,
+        streaming: false,
+        attempts: 0,
+    }
+}

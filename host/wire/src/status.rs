@@ -1,0 +1,138 @@
+//! What is going on now, version 1: the body of `GET /admin/v1/status`. Fields are added, never changed; a reader
+//! ignores what it does not know.
+
+use herdwick_fleet::{Backend, Counts, Holding, Moment, Reach};
+use serde::{Deserialize, Serialize};
+
+use crate::admin::state;
+
+/// Router, requests, nodes, plugins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatusView {
+    /// The router's version.
+    pub version: String,
+    /// Where it listens, like `0.0.0.0:11435`.
+    pub listening: String,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// Whether it was told to stop, and lets what runs end.
+    pub stopping: bool,
+    /// Requests for a model since it started.
+    pub requests: RequestsView,
+    /// Every node, in the order in which they were named.
+    pub nodes: Vec<NodeView>,
+    /// How the plugins fare.
+    pub plugins: PluginCountsView,
+    /// What should be done, when something should.
+    pub next: Option<String>,
+}
+
+/// Requests for a model.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestsView {
+    /// Those that began and did not end.
+    pub under_way: u64,
+    /// Of them, those that wait for a slot.
+    pub waiting: u64,
+    /// Whole answers that were no error.
+    pub served: u64,
+    /// Errors, and answers that broke off.
+    pub failed: u64,
+    /// Clients that left before they had their answer.
+    pub left: u64,
+    /// Tokens of answers, as far as backends told.
+    pub answer_tokens: u64,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeView {
+    /// What people call it.
+    pub name: String,
+    /// Where it listens, like `http://10.0.0.5:11434`.
+    pub origin: String,
+    /// `up`, `down`, or `unknown` before its first answer.
+    pub reach: String,
+    /// Why nobody is sent there; empty when somebody may be.
+    pub why: String,
+    /// Its software's version, empty when unknown.
+    pub version: String,
+    /// Seconds since it last answered a probe.
+    pub seen_s: Option<u64>,
+    /// Its models, by name.
+    pub models: Vec<ModelView>,
+}
+
+/// A model on a node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModelView {
+    /// As the node spells it.
+    pub name: String,
+    /// `resident`, `loading`, `warm`, `on disk` or `unknown`.
+    pub state: String,
+    /// Milliseconds until it is resident, as predicted; 0 when it is.
+    pub load_ms: Option<f64>,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Bytes in the GPU's memory, while resident.
+    pub vram_bytes: Option<u64>,
+    /// The context it was loaded with, in tokens, while resident.
+    pub context_tokens: Option<u32>,
+    /// Requests that run now.
+    pub busy: u32,
+    /// Requests that it takes at once.
+    pub slots: u32,
+}
+
+/// How the plugins fare.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginCountsView {
+    /// How many are asked.
+    pub live: usize,
+    /// Those that are not asked although they should be: name and why.
+    pub troubled: Vec<(String, String)>,
+}
+
+impl From<Counts> for RequestsView {
+    fn from(counts: Counts) -> Self {
+        let Counts { under_way, waiting, served, failed, left, answer_tokens } = counts;
+        Self { under_way, waiting, served, failed, left, answer_tokens }
+    }
+}
+
+impl NodeView {
+    /// The backend as it is at `now`.
+    pub fn new(backend: &Backend, now: Moment) -> Self {
+        let reach = match &backend.reach {
+            Reach::Unknown => "unknown",
+            _ if backend.unreachable().is_some() => "down",
+            _ => "up",
+        };
+        Self {
+            name: backend.node.name.to_string(),
+            origin: backend.origin.to_string(),
+            reach: reach.to_owned(),
+            why: backend.unreachable().unwrap_or_default().to_owned(),
+            version: backend.version.to_string(),
+            seen_s: backend.seen.map(|seen| now.since(seen).as_secs()),
+            models: backend.holdings.values().map(|holding| ModelView::new(holding, now)).collect(),
+        }
+    }
+}
+
+impl ModelView {
+    fn new(holding: &Holding, now: Moment) -> Self {
+        let residency = holding.residency(now);
+        let resident = holding.resident(now);
+        Self {
+            name: holding.model.listed_as.clone(),
+            state: state(residency.map(|(state, _)| state)).to_owned(),
+            load_ms: residency.map(|(_, left)| left),
+            bytes: holding.model.bytes,
+            vram_bytes: resident.map(|loaded| loaded.vram_bytes),
+            context_tokens: resident.and_then(|loaded| loaded.context_tokens),
+            busy: holding.live.slots.busy(),
+            slots: holding.live.slots.total(),
+        }
+    }
+}
