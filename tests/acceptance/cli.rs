@@ -62,10 +62,46 @@ fn a_bad_plugin_stops_the_start_and_is_named() {
 }
 
 #[test]
-fn demo_and_nodes_exclude_each_other() {
-    let command = finished(&["--demo", "--node", "studio"]);
-    assert_eq!(command.code, Some(2));
-    assert!(command.stderr.contains("cannot be used with"), "{}", command.stderr);
+fn what_is_mistyped_is_told_with_what_was_meant() {
+    for (args, what, next) in [
+        (&["statu"][..], "there is no command `herdwick statu`", "did you mean `herdwick status`?"),
+        (&["plugins", "lst"], "no command `herdwick plugins lst`", "did you mean `herdwick plugins list`?"),
+        (&["frobnicate"], "there is no command", "there are serve, status, try, explain,"),
+        (&["http://10.0.0.5"], "there is no command", "named with --node: herdwick --node http://10.0.0.5"),
+        (&["serve", "--liten", "x"], "`herdwick serve` has no option --liten", "did you mean `--listen`?"),
+        (&["--watch"], "`herdwick` has no option --watch", "`herdwick status --watch` exists"),
+        (&["status", "now"], "`herdwick status` does not take \"now\"", "`herdwick status --help`"),
+        (&["config", "reset"], "`herdwick config reset` needs <KEY>", "--help` has an example"),
+        (&["--body-limit", "0"], "--body-limit <MIB> does not take \"0\"", "`herdwick --help`"),
+        (&["--body-limit"], "--body-limit <MIB> needs a value", "`herdwick --help`"),
+        (
+            &["completions", "csh"],
+            "<SHELL> does not take \"csh\"",
+            "it takes bash, elvish, fish, powershell, zsh",
+        ),
+        (&["--demo", "--node", "studio"], "--demo cannot be used with --node", "leave one of them out"),
+    ] {
+        let told = finished(args);
+        assert_eq!((told.code, told.stdout.as_str()), (Some(2), ""), "{args:?}");
+        let lines: Vec<&str> = told.stderr.lines().collect();
+        let (first, last) =
+            (lines.first().copied().unwrap_or_default(), lines.last().copied().unwrap_or_default());
+        assert!(first.starts_with("error: ") && first.contains(what), "{args:?}: {first}");
+        assert!(last.starts_with("next:  ") && last.contains(next), "{args:?}: {last}");
+        assert!(lines.len() <= 3, "{args:?}: {lines:?}");
+    }
+}
+
+#[test]
+fn every_shell_gets_a_script_that_knows_the_commands_and_only_those_for_people() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = finished(&["completions", shell]);
+        assert_eq!((script.code, script.stderr.as_str()), (Some(0), ""), "{shell}");
+        for word in ["status", "watch", "rollback"] {
+            assert!(script.stdout.contains(word), "{shell}: {word}");
+        }
+        assert!(!script.stdout.contains("compile-plugin"), "{shell}");
+    }
 }
 
 #[test]
@@ -73,4 +109,7 @@ fn version_and_help_are_there() {
     assert!(finished(&["--version"]).stdout.starts_with("herdwick 0."));
     let help = finished(&["--help"]).stdout;
     assert!(help.contains("--node") && help.contains("--demo"), "{help}");
+    let plugins = finished(&["plugins"]);
+    assert_eq!(plugins.code, Some(2), "a group of commands alone shows them");
+    assert!(plugins.stderr.contains("rollback"), "{}", plugins.stderr);
 }

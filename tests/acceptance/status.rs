@@ -37,7 +37,7 @@ fn it_shows_requests_nodes_and_models_and_what_to_do() {
         "plugins   10 live",
         &format!("studio    {}  up, version 0.12.6", node.address),
         "  m:1b  in memory  3.0 GB  ctx 4k  1/2 busy",
-        &format!("mini      {silent}  down\n  no connection (Connection refused"),
+        &format!("mini      {silent}  down\n  nothing listens there"),
         "next      start Ollama on mini: ollama serve",
     ] {
         assert!(text.contains(told), "{told:?} is not in\n{text}");

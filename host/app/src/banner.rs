@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use herdwick_fleet::backend::Resident;
 use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
@@ -15,36 +16,94 @@ pub(crate) struct Door {
     pub(crate) trust: Trust,
 }
 
+use crate::cli::print;
+use crate::cli::terminal::{Terminal, wrap};
+use crate::client;
+
+/// Where the texts begin.
+const INDENT: usize = 13;
+
 /// The banner as text.
 pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
     let listening = door.listening;
     let mut out = format!("herdwick {}\n", env!("CARGO_PKG_VERSION"));
     line(&mut out, "listening", &format!("http://{listening}  ({})", door.reach()));
-    let width = snapshot.backends().iter().map(|backend| backend.node.name.len()).max().unwrap_or(0);
-    for (index, backend) in snapshot.backends().iter().enumerate() {
-        let text = format!("{:<width$}  {}  {}", backend.node.name, backend.origin, state(backend));
-        line(&mut out, if index == 0 { "nodes" } else { "" }, &text);
+    let node = |backend: &Arc<Backend>| {
+        vec![backend.node.name.to_string(), backend.origin.to_string(), state(backend)]
+    };
+    let nodes: Vec<_> = snapshot.backends().iter().map(node).collect();
+    for (index, node) in print::columns(&nodes).lines().enumerate() {
+        line(&mut out, if index == 0 { "nodes" } else { "" }, node);
     }
+    line(&mut out, "signals", &signals(plugins));
+    let router = if listening == client::expected() {
+        String::new()
+    } else {
+        format!(" --router {}", local(listening))
+    };
+    let Some(model) = example(snapshot) else {
+        next(&mut out, snapshot, &router);
+        return out;
+    };
+    let body =
+        format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Why do sheep flock?"}}]}}"#);
+    // As one line, to be pasted.
+    let _ = writeln!(out, "  {:<10} curl -N http://{}/api/chat -d '{body}'", "try", local(listening));
+    commands(
+        &mut out,
+        &[
+            (format!("herdwick try{router}"), "where and why"),
+            (format!("herdwick status --watch{router}"), "what is going on"),
+        ],
+    );
+    out
+}
+
+/// What somebody does whom no machine answers.
+fn next(out: &mut String, snapshot: &Snapshot, router: &str) {
+    let up: Vec<_> = snapshot.backends().iter().filter(|backend| backend.reach == Reach::Up).collect();
+    if let Some(first) = up.first() {
+        let pull = match snapshot.backends() {
+            [_] => "there is no model yet".to_owned(),
+            _ => format!("there is no model yet; this on {}, for one", first.node.name),
+        };
+        line(out, "next", &format!("{pull}:"));
+        commands(out, &[("ollama pull llama3.2".to_owned(), "")]);
+        return;
+    }
+    line(out, "next", "no machine answers yet; one that does is noticed. One of these:");
+    commands(
+        out,
+        &[
+            ("ollama serve".to_owned(), "start Ollama here"),
+            ("herdwick --node http://HOST:11434".to_owned(), "name another machine"),
+            ("herdwick --demo".to_owned(), "look around, no model"),
+            (format!("herdwick status{router}"), "see what is wrong"),
+        ],
+    );
+}
+
+/// Commands and what they are for.
+fn commands(out: &mut String, commands: &[(String, &str)]) {
+    let row = |(command, what): &(String, &str)| vec![command.clone(), (*what).to_owned()];
+    let rows: Vec<_> = commands.iter().map(row).collect();
+    print::columns(&rows).lines().for_each(|command| line(out, "", command));
+}
+
+fn signals(plugins: &[PluginStatus]) -> String {
     let live = plugins.iter().filter(|plugin| plugin.state == State::Live && plugin.kind == Kind::Signal);
     let signals = live.map(|plugin| match &plugin.source {
         Source::File(path) => format!("{} (from {})", plugin.id, path.display()),
         Source::BuiltIn(_) | Source::Named(_) => plugin.id.to_string(),
     });
-    line(&mut out, "signals", &signals.collect::<Vec<_>>().join(", "));
-    let Some(model) = example(snapshot) else {
-        let next = "no node with a model answers yet; start Ollama there, or name nodes with --node http://HOST:11434";
-        line(&mut out, "next", next);
-        return out;
-    };
-    let body =
-        format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"Why do sheep flock?"}}]}}"#);
-    line(&mut out, "try", &format!("curl -N http://{}/api/chat -d '{body}'", local(listening)));
-    out
+    signals.collect::<Vec<_>>().join(", ")
 }
 
+/// A line, broken where a terminal ends; a pipe gets it whole.
 fn line(out: &mut String, head: &str, text: &str) {
+    let columns = Terminal::stdout().columns().unwrap_or(usize::MAX);
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "  {head:<10} {text}");
+    let _ = writeln!(out, "  {head:<10} {}", wrap(text, columns, INDENT));
 }
 
 impl Door {
@@ -81,8 +140,8 @@ fn state(backend: &Backend) -> String {
             let resident = backend.holdings.values().filter(|holding| is_resident(holding)).count();
             format!("{models} {}, {resident} in memory", if models == 1 { "model" } else { "models" })
         }
-        Reach::Unknown => "has not answered yet".to_owned(),
-        Reach::Down(why) => format!("does not answer: {why}"),
+        Reach::Unknown => "no answer yet".to_owned(),
+        Reach::Down(why) => format!("no answer: {why}"),
     }
 }
 

@@ -1,7 +1,9 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
 mod ask;
+mod completions;
 mod config;
+mod examples;
 mod explain;
 mod health;
 mod places;
@@ -10,8 +12,10 @@ pub(crate) mod print;
 mod serve;
 mod status;
 pub(crate) mod terminal;
+mod usage;
 
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::assemble;
 use crate::config::Env;
@@ -34,28 +38,60 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve clients (the default).
     Serve(serve::Args),
-    /// What is going on: requests, nodes, models, plugins.
+    /// Show what is going on: requests, nodes, models, plugins.
     Status(status::Args),
     /// Ask a model through the router, and see where it ran.
     Try(ask::Args),
-    /// Why a request went where it went.
+    /// Tell why a request went where it went.
     Explain(explain::Args),
-    /// What is wrong with the fleet, and what to do about it.
+    /// Tell what is wrong with the fleet, and what to do about it.
     Health(health::Args),
-    /// What plugins run, and how they fare.
+    /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
-    /// Begin, check, look at and undo what is configured.
+    /// Begin, check, show and undo what is configured.
     #[command(mut_args(|arg| arg.global(true)))]
     Config(config::Args),
+    /// Print a script that has a shell complete commands.
+    Completions(completions::Args),
     /// Compiles one plugin from standard input: the router runs this for large ones, in a process with limits.
     #[command(name = COMPILE_PLUGIN, hide = true)]
     CompilePlugin,
-    /// Run a simulated model server, for trying things out without a model.
+    /// Run a simulated model server, to try things without a model.
     Fakenode(fakenode::Cli),
 }
 
+/// A command line that is not run.
+pub(crate) enum Stop {
+    /// Help or the version, which is printed, was asked for.
+    Told,
+    /// It cannot be understood, or lacks something; why, unless help was printed instead.
+    Mistake(Option<anyhow::Error>),
+}
+
 impl Cli {
+    /// Reads the program's arguments.
+    pub(crate) fn read() -> Result<Self, Stop> {
+        let root = examples::with(Self::command());
+        let read = root.clone().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
+        read.map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                // Without an output there is nobody to tell.
+                let _ = error.print();
+                Stop::Told
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                let _ = error.print();
+                Stop::Mistake(None)
+            }
+            _ => {
+                let args = std::env::args_os().skip(1);
+                let args: Vec<_> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+                Stop::Mistake(Some(usage::told(&error, &root, &args)))
+            }
+        })
+    }
+
     /// Runs the command to its end.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve(self.serve)) {
@@ -66,6 +102,7 @@ impl Cli {
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),
+            Command::Completions(args) => args.run(),
             Command::CompilePlugin => {
                 herdwick_plugin_host::compile_in_child_main(std::io::stdin().lock(), std::io::stdout())
                     .map_err(|error| {

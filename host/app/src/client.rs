@@ -114,9 +114,7 @@ impl RouterArg {
     /// Where the router is: as said, else where the configuration has it listen.
     fn origin(&self) -> anyhow::Result<Origin> {
         let Some(said) = &self.router else {
-            // A configuration with mistakes says nothing, and the router that runs may be asked all the same.
-            let listen = Config::load(&Flags::default(), &Env::of_process()).map(|config| config.listen);
-            let here = banner::local(listen.unwrap_or(crate::config::LISTEN));
+            let here = banner::local(expected());
             return Ok(Origin { host: here.ip().to_string(), port: here.port() });
         };
         Origin::parse(said).map_err(|error| {
@@ -127,6 +125,13 @@ impl RouterArg {
             )
         })
     }
+}
+
+/// Where a router listens that was told nothing on its command line. A configuration with mistakes says nothing, and
+/// the router that runs may be asked all the same.
+pub(crate) fn expected() -> SocketAddr {
+    let listen = Config::load(&Flags::default(), &Env::of_process()).map(|config| config.listen);
+    listen.unwrap_or(crate::config::LISTEN)
 }
 
 /// A runtime for one command.

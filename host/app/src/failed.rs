@@ -39,11 +39,19 @@ impl std::error::Error for Failed {
     }
 }
 
+/// An error of the system without its number, which tells people nothing.
+pub(crate) fn plain(error: &str) -> String {
+    match error.split_once(" (os error ") {
+        Some((said, rest)) => format!("{said}{}", rest.split_once(')').map_or("", |(_, after)| after)),
+        None => error.to_owned(),
+    }
+}
+
 /// Prints an error to standard error: `error`, `cause` for each deeper one, `next`.
 pub(crate) fn print(error: &anyhow::Error) {
     let mut text = format!("error: {error}\n");
     for cause in error.chain().skip(1) {
-        text.push_str(&format!("cause: {cause}\n"));
+        text.push_str(&format!("cause: {}\n", plain(&cause.to_string())));
     }
     let next = error.chain().find_map(|error| error.downcast_ref::<Failed>()).map(|failed| &failed.next);
     if let Some(next) = next {
@@ -51,4 +59,20 @@ pub(crate) fn print(error: &anyhow::Error) {
     }
     // Without a standard error there is nobody to tell.
     let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_systems_error_is_told_in_words_alone() {
+        for (error, told) in [
+            ("Connection refused (os error 111)", "Connection refused"),
+            ("no connection (Connection refused (os error 111))", "no connection (Connection refused)"),
+            ("broken", "broken"),
+        ] {
+            assert_eq!(plain(error), told);
+        }
+    }
 }

@@ -17,10 +17,20 @@ mod shutdown;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use cli::{Cli, Stop};
+
+/// As shells and their tools expect it of a command line that cannot be understood.
+const USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(Stop::Told) => return ExitCode::SUCCESS,
+        Err(Stop::Mistake(error)) => {
+            error.iter().for_each(failed::print);
+            return ExitCode::from(USAGE);
+        }
+    };
     match cli.run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

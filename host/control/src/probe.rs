@@ -1,6 +1,7 @@
 //! One GET of one document, bounded in time and size. No redirect is followed: a backend cannot send us
 //! anywhere.
 
+use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,8 +22,8 @@ const MOST: usize = 4 << 20;
 pub(crate) enum ProbeError {
     #[error("no answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
-    #[error("no connection ({0})")]
-    Connect(std::io::Error),
+    #[error("{}", words(.0))]
+    Connect(io::Error),
     #[error("the connection broke ({0})")]
     Http(hyper::Error),
     #[error("{path} answers {status}")]
@@ -57,4 +58,45 @@ async fn fetch(origin: &Origin, path: &'static str) -> Result<Bytes, ProbeError>
     }
     let body = Limited::new(response.into_body(), MOST).collect().await;
     Ok(body.map_err(|_| ProbeError::Body { path })?.to_bytes())
+}
+
+/// Why there is no connection, for people: what it means where that is known, else what the system says, without its
+/// number.
+fn words(error: &io::Error) -> String {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => {
+            "the machine cannot be reached".to_owned()
+        }
+        _ => {
+            let text = error.to_string();
+            // The standard library has no kind for it.
+            if text.starts_with("failed to lookup address information") {
+                return "its name is not known here".to_owned();
+            }
+            format!("no connection ({})", text.split(" (os error ").next().unwrap_or(&text))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_connection_is_told_in_words() {
+        for (error, told) in [
+            (io::Error::from_raw_os_error(111), "nothing listens there"),
+            (io::Error::from_raw_os_error(24), "no connection (Too many open files)"),
+            (
+                io::Error::other("failed to lookup address information: Name or service not known"),
+                "its name is not known here",
+            ),
+        ] {
+            if cfg!(target_os = "linux") {
+                assert_eq!(ProbeError::Connect(error).to_string(), told);
+            }
+        }
+    }
 }

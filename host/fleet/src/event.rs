@@ -61,7 +61,12 @@ impl fmt::Display for Event {
             Self::Up { node, version } => write!(out, "{node} answers (version {version})"),
             Self::Down { node, why } => write!(out, "{node} does not answer: {why}"),
             Self::Models { node, added, removed } => {
-                write!(out, "{node} has {} new models and lost {}", added.len(), removed.len())
+                let models = |count: usize| if count == 1 { "model" } else { "models" };
+                match (added.len(), removed.len()) {
+                    (new, 0) => write!(out, "{node} has {new} new {}", models(new)),
+                    (0, lost) => write!(out, "{node} lost {lost} {}", models(lost)),
+                    (new, lost) => write!(out, "{node} has {new} new {} and lost {lost}", models(new)),
+                }
             }
             Self::Loaded { node, model } => write!(out, "{node} loaded {model}"),
             Self::Unloaded { node, model } => write!(out, "{node} unloaded {model}"),

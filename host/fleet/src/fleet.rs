@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(tell(&mut fleet, id, Claim::Version("0.12".into())), ["studio answers (version 0.12)"]);
         assert_eq!(
             tell(&mut fleet, id, Claim::Models(vec![model("a"), model("b")])),
-            ["studio has 2 new models and lost 0"]
+            ["studio has 2 new models"]
         );
         let resident = ResidentClaim { name: model("a").name, loaded: Loaded::default() };
         assert_eq!(tell(&mut fleet, id, Claim::Resident(vec![resident])), ["studio loaded a:latest"]);

@@ -21,9 +21,9 @@ use crate::client::RouterArg;
 /// Subcommands of `herdwick plugins`.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Every plugin of a running router: state, calls, times, faults.
+    /// Show every plugin: state, calls, times, faults.
     List(Ask),
-    /// Looks at the plugin folder and the configuration now.
+    /// Look at the plugin folder and the configuration now.
     Reload(Ask),
     /// Switch a plugin on.
     Enable(switch::Switch),
@@ -31,11 +31,11 @@ pub(crate) enum Command {
     Disable(switch::Switch),
     /// Go back to the version of a plugin before the live one, until its file changes.
     Rollback(switch::Rollback),
-    /// Begin a plugin: writes a small one that is complete.
+    /// Begin a plugin: write a small one that is complete.
     New(new::New),
     /// Make the component of a plugin in Rust.
     Build(build::Build),
-    /// Whether a component would go live, and what it would be.
+    /// Tell whether a component would go live, and what it would be.
     Check(check::Check),
     /// Run a component's golden cases and hostile input in the real sandbox.
     Test(test::Test),

@@ -15,18 +15,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 
-    /// A machine: `[NAME=]http://HOST[:PORT][,slots=N]`; may be given many times, and then the configured ones are
-    /// left out. Without any, the Ollama on this machine. `slots` is its OLLAMA_NUM_PARALLEL.
+    /// A machine: `[NAME=]http://HOST[:PORT][,slots=N]`, where slots is its OLLAMA_NUM_PARALLEL. May be repeated, and
+    /// then the configured ones are left out. Default: the Ollama on this machine.
     #[arg(long = "node", value_name = "NODE")]
     nodes: Vec<String>,
 
-    /// A signal to run beside the built-in ones, or in place of the one whose name it has; may be given many
-    /// times.
+    /// A plugin to run beside the built-in ones, or in place of the one whose name it has. May be repeated.
     #[arg(long = "plugin", value_name = "FILE")]
     plugins: Vec<PathBuf>,
 
     /// Largest request body in MiB. Default: 32.
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
     body_limit: Option<u32>,
 
     /// Three simulated machines, to see everything without a model.
@@ -51,4 +50,10 @@ impl Args {
         let sources = Sources { flags, env: env.clone(), plugins: self.plugins };
         Ok(Settings { config, sources, demo: self.demo })
     }
+}
+
+/// A number of MiB that a request body may have.
+fn mebibytes(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=4096).contains(number));
+    number.ok_or_else(|| "it takes a whole number from 1 to 4096".to_owned())
 }

@@ -5,6 +5,8 @@ use std::io::IsTerminal as _;
 
 /// Columns that every terminal has, and that text is wrapped to in a pipe.
 pub(crate) const COLUMNS: usize = 80;
+/// Rows of a terminal that does not say.
+const ROWS: usize = 24;
 
 /// Standard output.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,7 +38,9 @@ impl Terminal {
         }
         let says = |name| std::env::var_os(name).unwrap_or_default();
         let colours = says("NO_COLOR").is_empty() && says("TERM") != "dumb";
-        Self { colours, size: Some(size().unwrap_or((COLUMNS, 24))) }
+        let size = terminal_size::terminal_size_of(std::io::stdout());
+        let size = size.map(|(columns, rows)| (usize::from(columns.0), usize::from(rows.0)));
+        Self { colours, size: Some(size.unwrap_or((COLUMNS, ROWS))) }
     }
 
     /// Whether people look at it.
@@ -107,17 +111,6 @@ pub(crate) fn shorten(text: &str, columns: usize) -> String {
     let first: String = text.chars().take(head).collect();
     let last: String = text.chars().skip(length - tail).collect();
     format!("{first}…{last}")
-}
-
-#[cfg(unix)]
-fn size() -> Option<(usize, usize)> {
-    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
-    (size.ws_col > 0 && size.ws_row > 0).then(|| (usize::from(size.ws_col), usize::from(size.ws_row)))
-}
-
-#[cfg(not(unix))]
-fn size() -> Option<(usize, usize)> {
-    None
 }
 
 #[cfg(test)]

@@ -248,7 +248,7 @@ mod tests {
             model("qwen3:8b", "resident", 5_200_000_000, 2),
             model("gemma3:27b", "loading", 17_400_000_000, 1),
         ];
-        let refused = "no connection (Connection refused (os error 111))";
+        let refused = "nothing listens there";
         let nodes = vec![node("studio", "", studio), node("mini", refused, Vec::new())];
         let expected = "\
 herdwick 0.1.0 at http://127.0.0.1:11435, up 3 min 12 s
@@ -261,7 +261,7 @@ studio    192.168.100.200:11434  up, version 0.12.6
   gemma3:27b   loading, 3.2 s  17.4 GB            1/16 busy
   llama3.2:3b  on disk          2.0 GB            0/16 busy
 mini      192.168.100.200:11434  down
-  no connection (Connection refused (os error 111))
+  nothing listens there
 
 next      see what is wrong with the plugin: herdwick plugins list
 ";
