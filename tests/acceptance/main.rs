@@ -8,6 +8,7 @@ mod config;
 mod crowd;
 mod demo;
 mod errors;
+mod framing;
 mod killing;
 mod leaving;
 mod logging;

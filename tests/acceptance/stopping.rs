@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::support::{Client, Node, Router, post, until};
+use crate::support::{Client, Node, Router, get, until};
 
 const MODEL: &[&str] = &["--slots", "1", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
 const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
@@ -20,10 +20,11 @@ fn tell_to_stop(router: &Router) {
     assert!(told.is_ok_and(|status| status.success()));
 }
 
-/// Returns when the router refuses new work.
+/// Returns when the router refuses new work. It is asked for something that needs no slot: a request for a model that came
+/// before the signal would wait.
 fn refuses(router: &Router) {
     until("the router refuses new work", || {
-        (post(router.address, "/api/chat", ASK).status == 503).then_some(())
+        (get(router.address, "/api/version").status == 503).then_some(())
     });
 }
 
@@ -76,6 +77,32 @@ fn what_still_runs_when_the_time_is_over_is_cut_and_told() {
     node.wait("closed=1");
     assert_eq!(router.ended(), Some(0));
     assert_eq!(node.asked(), 1);
+}
+
+#[test]
+fn a_stream_that_is_cut_ends_in_a_frame_that_says_so() {
+    for (path, last) in [
+        ("/api/chat", r#""code":"draining""#),
+        ("/v1/chat/completions", r#""code":"draining""#),
+        ("/v1/messages", "event: error"),
+    ] {
+        let (node, router) = fleet("200ms");
+        node.script(r#"[{"ok":{"n":100000,"itl_ms":5}}]"#);
+        let mut client = Client::connect(router.address);
+        let body = ASK.replacen('{', r#"{"stream":true,"max_tokens":100000,"#, 1);
+        client.send("POST", path, &[], body.as_bytes());
+        let mut answer = client.begin();
+        assert!(answer.piece().is_some_and(|piece| piece.is_ok()), "{path}");
+        tell_to_stop(&router);
+        let text = answer.finish().expect("the stream ends in order").text();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let end = lines[lines.len() - 2..].concat();
+        assert!(end.contains(last) && end.contains("the router stops"), "{path}: {end}");
+        assert!(!text.contains("[DONE]") && !text.contains("\"done\":true"), "{path}: {end}");
+        assert!(client.is_closed());
+        node.wait("closed=1");
+        assert_eq!(router.ended(), Some(0));
+    }
 }
 
 #[test]

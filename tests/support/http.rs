@@ -92,6 +92,12 @@ impl Client {
         self.stream.get_mut().write_all(bytes).expect("the other side still reads");
     }
 
+    /// Sends these bytes to somebody who may have closed already.
+    pub(crate) fn try_raw(&mut self, bytes: &[u8]) {
+        // Whether it did shows in what it answers.
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
     /// Says that nothing more will be sent, as a client does that ends; the other direction stays open.
     pub(crate) fn close_its_side(&self) {
         self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
@@ -132,6 +138,13 @@ impl Client {
     /// Whether the other side closed the connection.
     pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
+    }
+
+    /// Everything until the other side closes the connection, as it came.
+    pub(crate) fn everything(&mut self) -> String {
+        let mut bytes = Vec::new();
+        self.stream.read_to_end(&mut bytes).expect("the other side closes in time");
+        String::from_utf8_lossy(&bytes).into_owned()
     }
 
     /// Whether something came that was not read yet.
