@@ -4,6 +4,7 @@
 
 #![no_main]
 
+#[path = "../rig.rs"]
 mod rig;
 
 use std::io::{Read as _, Write as _};
