@@ -5,6 +5,7 @@
 mod authoring;
 mod cli;
 mod config;
+mod crowd;
 mod demo;
 mod errors;
 mod killing;

@@ -134,6 +134,15 @@ impl Client {
         matches!(self.stream.fill_buf(), Ok([]) | Err(_))
     }
 
+    /// Whether something came that was not read yet.
+    pub(crate) fn has_something(&mut self) -> bool {
+        let socket = self.stream.get_ref();
+        socket.set_nonblocking(true).expect("a socket takes the option");
+        let has = !self.stream.buffer().is_empty() || socket.peek(&mut [0]).is_ok();
+        socket.set_nonblocking(false).expect("a socket takes the option");
+        has
+    }
+
     fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.stream.read_line(&mut line).ok()?;

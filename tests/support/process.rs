@@ -169,6 +169,22 @@ impl Router {
         (Self::of(running), log)
     }
 
+    /// The same in a shell that did this before.
+    #[cfg(unix)]
+    pub(crate) fn start_after(before: &str, nodes: &[String]) -> Self {
+        let inner = herdwick(&Self::args(nodes, &[]));
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(inner.get_program());
+        command.args(inner.get_args()).stdin(Stdio::null()).stderr(Stdio::null());
+        for (name, value) in inner.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Self::of(Running::of(&mut command))
+    }
+
     fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
         let nodes = nodes.iter().flat_map(|node| ["--node", node.as_str()]);
         // A test may say where, and then this is left out: a flag counts once.

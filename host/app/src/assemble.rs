@@ -26,7 +26,7 @@ use crate::health::Health;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, client, logs};
+use crate::{banner, client, handles, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
@@ -85,6 +85,9 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let start = Instant::now();
     for warning in &settings.config.warnings {
         tracing::warn!("{warning}");
+    }
+    if let Some(few) = handles::prepare(&mut settings.config.limits) {
+        tracing::warn!("{few}");
     }
     let demo = if settings.demo { Some(Demo::start()?) } else { None };
     settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));

@@ -62,6 +62,12 @@ const RETRY_ATTEMPTS: Count = Count { least: 0, most: 16 };
 const MAX_REQUESTS: Count = Count { least: 0, most: 100_000 };
 /// Under a KiB no prompt fits; over 4 GiB no model reads it.
 const BODY: Size = Size { least: 1 << 10, most: 4 << 30 };
+/// All bodies together; a router that holds none can answer nobody.
+const BODIES: Size = Size { least: 1 << 10, most: 1 << 40 };
+/// Time without progress of a body. Over ten minutes it would hold memory for nobody.
+const BODY_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(600) };
+/// An idle connection costs little; over a day nobody comes back to it.
+const IDLE_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(86_400) };
 /// Under a second slow phones are cut off; over ten minutes idle strangers hold connections.
 const HEADER_TIMEOUT: Lasting = Lasting { least: Duration::from_secs(1), most: Duration::from_secs(600) };
 /// 0 cuts at once; no service manager waits longer than an hour.
@@ -168,8 +174,21 @@ fn limits(layers: &mut Layers) -> Limits {
         waiting: layers.take("queue.max_requests", &MAX_REQUESTS, count(default.waiting)) as usize,
         body_bytes: usize::try_from(layers.take("limits.body", &BODY, default.body_bytes as u64))
             .unwrap_or(usize::MAX),
+        bodies_total: usize::try_from(layers.take(
+            "limits.bodies_total",
+            &BODIES,
+            default.bodies_total as u64,
+        ))
+        .unwrap_or(usize::MAX),
+        body_patience: layers.take("limits.body_timeout", &BODY_TIMEOUT, default.body_patience),
         head_patience: layers.take("limits.header_timeout", &HEADER_TIMEOUT, default.head_patience),
         connections: layers.take("limits.connections", &CONNECTIONS, count(default.connections)) as usize,
+        connections_per_client: layers.take(
+            "limits.connections_per_client",
+            &CONNECTIONS,
+            count(default.connections_per_client),
+        ) as usize,
+        idle: layers.take("limits.idle_timeout", &IDLE_TIMEOUT, default.idle),
         drain: layers.take("limits.drain", &DRAIN, default.drain),
         ..default
     }

@@ -8,6 +8,7 @@ mod client;
 mod config;
 mod demo;
 mod failed;
+mod handles;
 mod health;
 mod logs;
 mod reloader;

@@ -1,5 +1,7 @@
-//! Reads a request's body once, bounded in size and in patience. One frame stays the shared bytes it came in.
+//! Reads a request's body once, bounded in size, in patience and in what all bodies together may take. One frame stays
+//! the shared bytes it came in.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -7,57 +9,64 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep};
 
 use crate::rescue::Problem;
+use crate::room::Place;
 
-/// Reads it whole.
+/// Bytes that must come within the patience, unless they are the last. A client that sends a byte a second holds memory
+/// and a connection for as long as it likes; this is a hundredth of the slowest line that anybody chats over.
+const PROGRESS: usize = 16 << 10;
+
+/// How large a body may be and how long it may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) bytes: usize,
+    /// Time in which it must make progress.
+    pub(crate) patience: Duration,
+}
+
+/// Reads it whole. `place` grows with it.
 pub(crate) async fn read(
     mut body: Incoming,
     headers: &HeaderMap,
-    limit: usize,
-    patience: Duration,
+    bounds: Bounds,
+    place: &mut Place,
 ) -> Result<Bytes, Problem> {
+    let limit = bounds.bytes;
     // A client that says it will send too much is told before it does.
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|announced| announced > limit) {
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|announced| announced > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
     }
     let mut whole = Whole::default();
+    let mut late = pin!(sleep(bounds.patience));
+    let mut came = 0;
     while !body.is_end_stream() {
-        let Some(frame) = timeout(patience, body.frame()).await.map_err(|_| Problem::BodyStalled)? else {
-            break;
+        let frame = tokio::select! {
+            biased;
+            frame = body.frame() => frame,
+            () = late.as_mut() => return Err(Problem::BodyStalled),
         };
+        let Some(frame) = frame else { break };
         // Trailers say nothing that we pass on.
         let Ok(data) = frame.map_err(|_| Problem::BodyBroken)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
-            hear_out(body).await;
             return Err(Problem::BodyTooLarge { limit });
+        }
+        place.grow(data.len())?;
+        came += data.len();
+        if came >= PROGRESS {
+            came = 0;
+            late.as_mut().reset(Instant::now() + bounds.patience);
         }
         whole.push(data);
     }
     Ok(whole.into_bytes())
 }
 
-/// Lets a client finish what it is sending, within bounds: closing on unread bytes would reset the connection,
-/// and it would never read why.
-async fn hear_out(mut body: Incoming) {
-    const MOST: usize = 8 << 20;
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let drain = async {
-        let mut heard = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            heard += frame.data_ref().map_or(0, Bytes::len);
-            if heard > MOST {
-                return;
-            }
-        }
-    };
-    // However it ends, the answer is the same.
-    let _ = timeout(PATIENCE, drain).await;
-}
-
-/// A body in the making: the shared bytes of its first frame, or a buffer once there is a second.
+/// A body in the making: the shared bytes of its first frame, or a buffer once there is a second. The buffer doubles when
+/// it is full, so that a body in pieces of one byte costs no more than its bytes.
 #[derive(Default)]
 struct Whole {
     first: Bytes,

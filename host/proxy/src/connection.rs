@@ -1,4 +1,4 @@
-//! One connection, from the accepted socket to its end: hyper's HTTP/1.1, and the three ways in which it ends early.
+//! One connection, from the accepted socket to its end: hyper's HTTP/1.1, and the ways in which it ends.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -10,15 +10,23 @@ use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
+use crate::patience::Patience;
 use crate::peer::Peer;
 use crate::pipeline;
 use crate::router::Router;
+use crate::seats::Seat;
 use crate::server::Phase;
 use crate::socket::{self, Socket};
+
+/// Bytes of a request's head, and lines of it. Cookies and traces of a whole company fit; what is longer is made to harm.
+const HEAD: (usize, usize) = (64 << 10, 100);
+/// Bytes of one connection that are held between two waits, in each direction: what a client did not read yet, and what it
+/// sent and nobody read. As much as a system sends at once.
+const BUFFER: usize = 64 << 10;
 
 /// One connected client.
 pub(crate) struct Client {
@@ -26,18 +34,14 @@ pub(crate) struct Client {
     pub(crate) peer: Arc<Peer>,
     pub(crate) phases: watch::Receiver<Phase>,
     /// Given back at the connection's end.
-    pub(crate) _seat: OwnedSemaphorePermit,
+    pub(crate) seat: Seat,
     /// The router does not end while this is held.
-    pub(crate) _running: Option<mpsc::Sender<()>>,
+    pub(crate) running: Option<mpsc::Sender<()>>,
 }
 
 /// Serves one connection.
 pub(crate) async fn serve(router: Arc<Router>, client: Client) {
-    let Client { mut stream, peer, mut phases, _seat, _running } = client;
-    // Tokens are small writes; holding them back would make a stream stutter.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
-    }
+    let Client { mut stream, peer, mut phases, seat: _seat, running } = client;
     let service = {
         let (router, peer) = (Arc::clone(&router), Arc::clone(&peer));
         service_fn(move |request: Request<Incoming>| {
@@ -46,16 +50,25 @@ pub(crate) async fn serve(router: Arc<Router>, client: Client) {
         })
     };
     let (read, write) = stream.split();
+    let (bytes, lines) = HEAD;
     let http = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(router.limits.head_patience)
+        // Its one time for heads and idle connections is replaced by `patience`.
+        .header_read_timeout(None)
+        .max_header_size(bytes)
+        .max_headers(lines)
+        .max_buf_size(BUFFER)
         // A client that comes when the end has begun gets one answer.
         .keep_alive(!peer.is_draining())
         // A client that closes its side has left: its request is cancelled.
         .half_close(false)
-        .serve_connection(TokioIo::new(Socket::new(read, &write)), service);
-    let mut life =
-        Life { http: pin!(http), leaving: pin!(socket::left(write.as_ref())), left: false, peer: &peer };
+        .serve_connection(TokioIo::new(Socket::new(read, &write, &peer)), service);
+    let mut life = Life {
+        http: pin!(http),
+        leaving: pin!(socket::left(write.as_ref())),
+        left: false,
+        patience: Patience::new(router.limits.head_patience, router.limits.idle),
+        peer: &peer,
+    };
     let ended = tokio::select! {
         biased;
         ended = life.end() => ended,
@@ -71,9 +84,20 @@ pub(crate) async fn serve(router: Arc<Router>, client: Client) {
             }
         }
     };
-    if let Err(error) = ended {
-        // The client left or spoke no HTTP; either is its own business.
-        tracing::debug!("connection ended: {error}");
+    let left = life.left;
+    drop(running);
+    match ended {
+        End::Over if !left => socket::hear_out(write.as_ref()).await,
+        End::Over | End::Left | End::Late => {}
+        End::Broken(error) => {
+            // The client spoke no HTTP, or an answer broke off.
+            tracing::debug!("connection ended: {error}");
+            if error.is_user() {
+                socket::break_off(write.as_ref());
+            } else if !left {
+                socket::hear_out(write.as_ref()).await;
+            }
+        }
     }
 }
 
@@ -83,7 +107,20 @@ struct Life<'a, H, L> {
     leaving: Pin<&'a mut L>,
     /// Whether `leaving` has ended: it may not be asked again, and the answer stays true.
     left: bool,
+    patience: Patience,
     peer: &'a Peer,
+}
+
+/// How a connection ended.
+enum End {
+    /// Everything was said.
+    Over,
+    /// The client left work behind that nobody wants any more.
+    Left,
+    /// The client asked nothing for too long.
+    Late,
+    /// Something is wrong with what one of the sides sent.
+    Broken(hyper::Error),
 }
 
 impl<H, L> Life<'_, H, L>
@@ -91,18 +128,21 @@ where
     H: Future<Output = hyper::Result<()>>,
     L: Future<Output = ()>,
 {
-    /// Goes on until the connection is over, or the client has left work behind that nobody wants any more.
-    async fn end(&mut self) -> hyper::Result<()> {
+    /// Goes on until the connection ends.
+    async fn end(&mut self) -> End {
         poll_fn(|context| self.poll(context)).await
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<hyper::Result<()>> {
-        // Only here requests begin and end, so that asking whether one is under way right afterwards misses none.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        // Only here bytes come and requests begin and end, so that asking about them right afterwards misses nothing.
         if let Poll::Ready(ended) = self.http.as_mut().poll(context) {
-            return Poll::Ready(ended);
+            return Poll::Ready(ended.map_or_else(End::Broken, |()| End::Over));
         }
         self.left = self.left || self.leaving.as_mut().poll(context).is_ready();
-        if self.left && self.peer.is_busy() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        if self.left && self.peer.is_busy() {
+            return Poll::Ready(End::Left);
+        }
+        self.patience.poll(context, self.peer.happened()).map(|()| End::Late)
     }
 }
 

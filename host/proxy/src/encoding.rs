@@ -10,9 +10,9 @@ use hyper::body::Incoming;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::decoding::errors::FrameDecoderError;
 
-use crate::body;
+use crate::body::{self, Bounds};
 use crate::rescue::Problem;
-use crate::router::Limits;
+use crate::router::Router;
 
 /// Bytes of what a sender may refer back to, which is what the decoder must hold beside the result; as Ollama has it.
 const WINDOW: u64 = 8 << 20;
@@ -23,7 +23,7 @@ const RATIO: usize = 100;
 const STEP: usize = 64 << 10;
 
 /// Reads a request's body whole.
-pub(crate) async fn read(body: Incoming, head: &Parts, limits: &Limits) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: Incoming, head: &Parts, router: &Router) -> Result<Bytes, Problem> {
     let packed = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
@@ -35,14 +35,25 @@ pub(crate) async fn read(body: Incoming, head: &Parts, limits: &Limits) -> Resul
             return Err(Problem::Encoding { encoding });
         }
     };
-    let limit = limits.body_bytes;
-    let body = body::read(body, &head.headers, limit, limits.body_patience).await?;
+    let limit = router.limits.body_bytes;
+    let bounds = Bounds { bytes: limit, patience: router.limits.body_patience };
+    let mut place = router.room.place();
+    let body = body::read(body, &head.headers, bounds, &mut place).await?;
     if !packed {
-        return Ok(body);
+        return Ok(place.keep(body));
     }
+    // What it may become takes its place before it is there.
+    place.grow(most(&body, limit))?;
     // It takes milliseconds per megabyte, which other streams would feel.
     let plain = tokio::task::spawn_blocking(move || decode(&body, limit)).await;
-    plain.unwrap_or_else(|error| Err(broken(&error)))
+    let plain = plain.unwrap_or_else(|error| Err(broken(&error)))?;
+    place.shrink_to(plain.len());
+    Ok(place.keep(plain))
+}
+
+/// How many bytes a packed body may become.
+fn most(packed: &[u8], limit: usize) -> usize {
+    limit.min(packed.len().saturating_mul(RATIO))
 }
 
 /// Decodes a whole body of at most `limit` bytes.
@@ -53,7 +64,7 @@ fn decode(body: &[u8], limit: usize) -> Result<Bytes, Problem> {
             FrameDecoderError::WindowSizeTooBig { .. } => Problem::BodyTooLarge { limit },
             error => broken(&error),
         })?;
-    let most = limit.min(body.len().saturating_mul(RATIO));
+    let most = most(body, limit);
     let mut plain = Vec::new();
     loop {
         let read =

@@ -38,8 +38,8 @@ pub(crate) struct Account {
     counts: bool,
     /// Taken when it is reported.
     outcome: Option<Box<Outcome>>,
-    /// Of a request for a model: its client is cut off as soon as it leaves.
-    under_way: Option<UnderWay>,
+    /// For whoever watches the connection.
+    under_way: UnderWay,
 }
 
 /// An answer's body that keeps the account.
@@ -73,7 +73,7 @@ impl Account {
             answer_tokens: None,
         };
         let (ledger, outcome) = (Arc::clone(ledger), Some(Box::new(outcome)));
-        let under_way = counts.then(|| peer.begin());
+        let under_way = peer.begin(counts);
         Self { ledger, id, began: Instant::now(), head_only: false, counts, outcome, under_way }
     }
 
@@ -105,7 +105,7 @@ impl Account {
 
     /// Whether the time for its answer is over.
     fn is_cut(&self) -> bool {
-        self.under_way.as_ref().is_some_and(UnderWay::is_cut)
+        self.under_way.is_cut()
     }
 
     /// A backend is asked.

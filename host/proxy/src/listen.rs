@@ -2,12 +2,20 @@
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Connections that the system completes before we accept them. Linux takes at most its own 4096.
 const BACKLOG: i32 = 4_096;
+
+/// Silence on a connection after which the system asks whether its client still lives, how often, how many times. Whoever
+/// lost power while a machine works for them sends nothing that could tell.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
+/// A client that takes in nothing of its answer for so long is cut off: it may be gone, and it keeps others from a slot.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNREAD: Duration = Duration::from_secs(120);
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +95,14 @@ fn bind(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     // let two programs listen on one port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    // Every connection takes these over from its listener, which spares it the calls. Tokens are small writes; holding
+    // them back would make a stream stutter.
+    socket.set_tcp_nodelay(true)?;
+    let (idle, interval, retries) = KEEPALIVE;
+    let keepalive = TcpKeepalive::new().with_time(idle).with_interval(interval);
+    socket.set_tcp_keepalive(&keepalive.with_retries(retries))?;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_user_timeout(Some(UNREAD))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -110,6 +126,18 @@ mod tests {
             let (_, from) = listeners.accept().await.unwrap();
             assert_eq!(from, client.local_addr().unwrap());
         }
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn a_connection_takes_over_what_its_listener_was_told() {
+        let listeners = Listeners::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let _client = TcpStream::connect(listeners.address()).await.unwrap();
+        let (stream, _) = listeners.accept().await.unwrap();
+        let socket = socket2::SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap() && socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), KEEPALIVE.0);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(UNREAD));
     }
 
     #[tokio::test]

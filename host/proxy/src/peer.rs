@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::task::Poll;
 
+use crate::patience::Happened;
 use crate::rescue::Problem;
 
 /// One connected client. All its fields are single words that are read on one thread, so that relaxed order is enough.
@@ -16,13 +17,23 @@ pub(crate) struct Peer {
     welcome: bool,
     /// Whether the router takes new work, the same for all.
     draining: Arc<AtomicBool>,
-    under_way: AtomicUsize,
+    /// Requests that began, all told.
+    begun: AtomicUsize,
+    /// Those that are being answered.
+    answered: AtomicUsize,
+    /// Those of them that are for a model.
+    busy: AtomicUsize,
+    /// Whether bytes came since somebody asked.
+    heard: AtomicBool,
     cut: AtomicBool,
 }
 
-/// A request under way. While one is held, a client that closes its side is cut off at once.
+/// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Peer>);
+pub(crate) struct UnderWay {
+    peer: Arc<Peer>,
+    for_model: bool,
+}
 
 impl Peer {
     /// A client at this address.
@@ -31,7 +42,10 @@ impl Peer {
             address,
             welcome,
             draining,
-            under_way: AtomicUsize::new(0),
+            begun: AtomicUsize::new(0),
+            answered: AtomicUsize::new(0),
+            busy: AtomicUsize::new(0),
+            heard: AtomicBool::new(false),
             cut: AtomicBool::new(false),
         })
     }
@@ -51,15 +65,31 @@ impl Peer {
         self.draining.load(Relaxed)
     }
 
-    /// A request for a backend begins. It is under way until the guard is dropped, which is at the end of its answer.
-    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Relaxed);
-        UnderWay(Arc::clone(self))
+    /// A request begins. It is under way until the guard is dropped, which is at the end of its answer.
+    pub(crate) fn begin(self: &Arc<Self>, for_model: bool) -> UnderWay {
+        self.begun.fetch_add(1, Relaxed);
+        self.answered.fetch_add(1, Relaxed);
+        self.busy.fetch_add(usize::from(for_model), Relaxed);
+        UnderWay { peer: Arc::clone(self), for_model }
     }
 
-    /// Whether somebody works for this client.
+    /// Whether a machine works for this client: if it leaves, its requests end at once.
     pub(crate) fn is_busy(&self) -> bool {
-        self.under_way.load(Relaxed) > 0
+        self.busy.load(Relaxed) > 0
+    }
+
+    /// Bytes came from it.
+    pub(crate) fn hear(&self) {
+        self.heard.store(true, Relaxed);
+    }
+
+    /// What happened until now, for whoever watches the connection.
+    pub(crate) fn happened(&self) -> Happened {
+        // It is one thread that tells and asks: no exchange is needed.
+        let heard = self.heard.load(Relaxed);
+        self.heard.store(false, Relaxed);
+        let is_answered = self.answered.load(Relaxed) > 0;
+        Happened { begun: self.begun.load(Relaxed), is_answered, heard }
     }
 
     /// Whether the time for its answer is over: a stream must now end, with a frame that says so.
@@ -90,13 +120,14 @@ impl Peer {
 impl UnderWay {
     /// Whether the time for its answer is over.
     pub(crate) fn is_cut(&self) -> bool {
-        self.0.is_cut()
+        self.peer.is_cut()
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Relaxed);
+        self.peer.answered.fetch_sub(1, Relaxed);
+        self.peer.busy.fetch_sub(usize::from(self.for_model), Relaxed);
     }
 }
 
@@ -105,13 +136,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_busy_as_long_as_one_of_its_requests_is_under_way() {
+    fn a_client_is_busy_as_long_as_one_of_its_requests_for_a_model_is_under_way() {
         let peer = Peer::new([127, 0, 0, 1].into(), true, Arc::default());
-        let first = peer.begin();
-        let second = peer.begin();
+        let first = peer.begin(true);
+        let second = peer.begin(true);
+        let other = peer.begin(false);
         drop(first);
         assert!(peer.is_busy() && !peer.is_cut());
         drop(second);
-        assert!(!peer.is_busy());
+        assert!(!peer.is_busy() && peer.happened().is_answered);
+        drop(other);
+        assert!(!peer.happened().is_answered);
+        assert_eq!(peer.happened().begun, 3);
     }
 }

@@ -56,14 +56,17 @@ async fn dispatch(
     if let Some(answered) = gate::options(&request) {
         return answered;
     }
+    // What takes kilobytes of state has them only while it runs: every idle connection would have to hold them ready.
     match route {
         // Operators and their tools are answered to the end.
         Ok(Route::Healthz) => Ok(ready::alive()),
         Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
-        Ok(Route::Admin) => admin(router, peer, request).await,
+        Ok(Route::Admin) => Box::pin(admin(router, peer, request)).await,
         _ if peer.is_draining() => Err(Problem::Draining),
-        Ok(Route::Inference(endpoint)) => peer.unless_cut(infer(router, account, endpoint, request)).await,
-        Ok(Route::Show) => show::show(router, account, request).await,
+        Ok(Route::Inference(endpoint)) => {
+            peer.unless_cut(Box::pin(infer(router, account, endpoint, request))).await
+        }
+        Ok(Route::Show) => Box::pin(show::show(router, account, request)).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
         Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
@@ -79,7 +82,7 @@ async fn dispatch(
 async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
     aside::admit(&request, peer.address())?;
     let (head, body) = request.into_parts();
-    let body = encoding::read(body, &head, &router.limits).await?;
+    let body = encoding::read(body, &head, router).await?;
     Ok(aside::serve(router.aside(), head, body).await)
 }
 
@@ -92,7 +95,7 @@ async fn infer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let body = encoding::read(body, &head, &router.limits).await?;
+    let body = encoding::read(body, &head, router).await?;
     let mut asked = asked::read(endpoint, &head.headers, &body).await?;
     let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);

@@ -77,6 +77,8 @@ pub(crate) enum Problem {
     PluginFailed { plugin: String },
     /// Too many wait for the model already.
     QueueFull { name: String, waiting: usize },
+    /// The bodies of all requests together take all the memory that they may, `limit` bytes.
+    BodiesFull { limit: usize },
     /// The router was told to stop.
     Draining,
     /// It waited as long as one may.
@@ -114,6 +116,7 @@ impl Problem {
             Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
             Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
+            Self::BodiesFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
@@ -132,6 +135,7 @@ impl Problem {
             Self::BodyTooLarge { .. }
                 | Self::BodyStalled
                 | Self::BodyBroken
+                | Self::BodiesFull { .. }
                 | Self::Draining
                 | Self::NotNear { .. }
                 | Self::HostUnclear { .. }
@@ -301,6 +305,12 @@ impl fmt::Display for Problem {
             Self::QueueFull { name, waiting } => {
                 write!(out, "{waiting} requests wait for model '{name}' already; try again later")
             }
+            Self::BodiesFull { limit } => write!(
+                out,
+                "requests of {} MiB are under way, which is as much as the router holds; try again later, or give it \
+                 more with limits.bodies_total",
+                limit >> 20
+            ),
             Self::Draining => {
                 out.write_str("the router is stopping; ask another one, or this one once it is up again")
             }

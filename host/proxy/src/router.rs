@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::ending::Ledger;
 use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
+use crate::room::Room;
 use crate::upstream::Pools;
 
 /// Bounds of the data plane. Every field has a default that suits a home and an office.
@@ -22,12 +23,18 @@ use crate::upstream::Pools;
 pub struct Limits {
     /// Bytes of one request body. Room for a few photographs in base64; Ollama itself has no limit.
     pub body_bytes: usize,
+    /// Bytes of all request bodies together. A body counts until nobody holds it any more.
+    pub bodies_total: usize,
     /// Time without progress after which a request body is given up.
     pub body_patience: Duration,
-    /// Time a client has for its request head, counted from the connection or the last answer.
+    /// Time a client has for its request head, counted from the connection or from the head's first bytes.
     pub head_patience: Duration,
+    /// Time after which a connection without a request is closed.
+    pub idle: Duration,
     /// Client connections at once; more are not accepted until one ends.
     pub connections: usize,
+    /// Of these, from one address, or from one /64 of IPv6. This machine may have all.
+    pub connections_per_client: usize,
     /// Requests that may wait for a slot, per model.
     pub waiting: usize,
     /// How long one may wait.
@@ -44,9 +51,13 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             body_bytes: 32 << 20,
+            bodies_total: 512 << 20,
             body_patience: Duration::from_secs(30),
             head_patience: Duration::from_secs(10),
-            connections: 4_096,
+            // Go's clients close theirs after 90 s; whoever closes last runs into no closed one.
+            idle: Duration::from_secs(120),
+            connections: 10_000,
+            connections_per_client: 128,
             waiting: 256,
             wait: Duration::from_secs(120),
             connect: Duration::from_secs(1),
@@ -87,6 +98,7 @@ pub struct Router {
     pub(crate) limits: Limits,
     pub(crate) aliases: Aliases,
     pub(crate) gate: Gate,
+    pub(crate) room: Arc<Room>,
     pub(crate) line: Line,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
@@ -120,6 +132,7 @@ impl Router {
             limits,
             aliases,
             gate: Gate::new(trust),
+            room: Room::new(limits.bodies_total),
             line: Line::default(),
             pools: Pools::default(),
             ids: Ids::default(),

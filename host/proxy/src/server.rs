@@ -1,20 +1,31 @@
 //! Listens, accepts, and ends in order: refuse new work with a word, let answers finish, cut what is left, close.
 
 use std::future::Future;
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::time::timeout;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{self, Client};
 use crate::listen::Listeners;
 use crate::peer::Peer;
 use crate::router::Router;
+use crate::seats::Seats;
 
 /// How long accepting rests after the system refused a socket, which it does when file handles run out.
 const REST: Duration = Duration::from_millis(100);
+/// How often somebody is told that accepting fails.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// What a client reads whose connection is one too many.
+const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\n\
+    x-herdwick-error: too_many_connections\r\nretry-after: 5\r\nconnection: close\r\ncontent-length: 131\r\n\r\n\
+    {\"error\":\"this client has as many connections as one may have; close some, or let it have more with \
+    limits.connections_per_client\"}";
 /// What answers that were cut have to say so to their clients. One that does not read does not hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -38,7 +49,7 @@ pub async fn serve(router: Arc<Router>, listeners: Listeners, stop: watch::Recei
     // Nothing is ever sent: what counts is who still holds an end of it.
     let (running, mut ended) = mpsc::channel(1);
     let drain = router.limits.drain;
-    let seats = Arc::new(Semaphore::new(router.limits.connections));
+    let seats = Arc::new(Seats::new(router.limits.connections, router.limits.connections_per_client));
 
     let open = Door { router, seats, draining: Arc::clone(&draining), phases, running: Some(running) };
     let mut closing = open.clone();
@@ -64,7 +75,7 @@ pub async fn serve(router: Arc<Router>, listeners: Listeners, stop: watch::Recei
 #[derive(Clone)]
 struct Door {
     router: Arc<Router>,
-    seats: Arc<Semaphore>,
+    seats: Arc<Seats>,
     draining: Arc<AtomicBool>,
     phases: watch::Receiver<Phase>,
     /// Held by every connection that the end waits for. Those that come when it has begun are not waited for.
@@ -74,27 +85,46 @@ struct Door {
 impl Door {
     /// Lets clients in, for ever.
     async fn accept(&self, listeners: &Listeners) {
+        let mut told: Option<Instant> = None;
         loop {
-            // Never closed, so the only result is a permit. Past the cap, clients wait in the system's backlog.
-            let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else {
-                return;
-            };
+            // Past the cap, clients wait in the system's backlog.
+            let free = self.seats.free().await;
             match listeners.accept().await {
-                Ok((stream, address)) => {
-                    // An IPv4 client is one, also when it comes to a socket for both.
-                    let address = address.ip().to_canonical();
-                    let welcome = self.router.gate.takes(address);
-                    let peer = Peer::new(address, welcome, Arc::clone(&self.draining));
-                    let phases = self.phases.clone();
-                    let client = Client { stream, peer, phases, _seat: seat, _running: self.running.clone() };
-                    tokio::spawn(connection::serve(Arc::clone(&self.router), client));
-                }
+                Ok((stream, address)) => self.let_in(stream, address.ip().to_canonical(), free),
+                // It left again before we came to it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
-                    tokio::time::sleep(REST).await;
+                    if told.is_none_or(|told| told.elapsed() > TELL_AGAIN) {
+                        tracing::warn!("cannot accept a connection: {error}; those that are open go on");
+                        told = Some(Instant::now());
+                    }
+                    sleep(REST).await;
                 }
             }
         }
+    }
+
+    /// Serves a client, unless it has as many connections as one may have. An IPv4 client has an IPv4 address here, also
+    /// when it came to a socket for both.
+    fn let_in(&self, stream: TcpStream, address: IpAddr, free: OwnedSemaphorePermit) {
+        let Some(seat) = self.seats.take(free, address) else {
+            tracing::debug!("{address} has as many connections as one client may have");
+            // It may not even have asked yet. What cannot be written at once is not worth a wait.
+            let _ = stream.try_write(TOO_MANY);
+            return;
+        };
+        // There a connection does not take it over from its listener.
+        #[cfg(not(any(target_os = "linux", target_os = "android")))]
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!("cannot set TCP_NODELAY: {error}");
+        }
+        let welcome = self.router.gate.takes(address);
+        let peer = Peer::new(address, welcome, Arc::clone(&self.draining));
+        let (phases, running) = (self.phases.clone(), self.running.clone());
+        tokio::spawn(connection::serve(
+            Arc::clone(&self.router),
+            Client { stream, peer, phases, seat, running },
+        ));
     }
 }
 
@@ -112,5 +142,18 @@ async fn beside<T>(accepting: impl Future<Output = ()>, until: impl Future<Outpu
 async fn stopped(mut stop: watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         tracing::debug!("nobody is left who could say stop");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_one_too_many_is_whole() {
+        let text = str::from_utf8(TOO_MANY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
+        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
     }
 }

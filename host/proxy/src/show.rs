@@ -25,7 +25,7 @@ pub(crate) async fn show(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let (head, body) = request.into_parts();
-    let body = encoding::read(body, &head, &router.limits).await?;
+    let body = encoding::read(body, &head, router).await?;
     let mut asked = asked::read(Endpoint::Show, &head.headers, &body).await?;
     let body = asked::rename(&mut asked, &router.aliases, body);
     account.asks_for(&asked.model);

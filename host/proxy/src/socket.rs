@@ -8,22 +8,32 @@ use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::time::timeout;
+
+use crate::peer::Peer;
+
+/// How long a client may go on sending after its last answer, and how much of it is heard: enough for a body as large as
+/// may be that was refused at its beginning.
+const LINGER: Duration = Duration::from_secs(2);
+const UNHEARD: usize = 64 << 20;
 
 /// The socket while somebody else looks at it too. Reading is tokio's own, which asks the system no more often than
 /// needed; writing goes through the shared reference.
 pub(crate) struct Socket<'a> {
     read: ReadHalf<'a>,
     stream: &'a TcpStream,
+    peer: &'a Peer,
 }
 
 impl<'a> Socket<'a> {
     /// Both halves of one stream; the second stays with the caller, who watches it.
-    pub(crate) fn new(read: ReadHalf<'a>, write: &'a WriteHalf<'a>) -> Self {
-        Self { read, stream: write.as_ref() }
+    pub(crate) fn new(read: ReadHalf<'a>, write: &'a WriteHalf<'a>, peer: &'a Peer) -> Self {
+        Self { read, stream: write.as_ref(), peer }
     }
 
     /// Writes what the system takes without waiting.
@@ -67,13 +77,45 @@ pub(crate) async fn left(_: &TcpStream) {
     std::future::pending().await
 }
 
+/// Hears out a client after its last answer: closing while bytes of it are unread would reset the connection, and it would
+/// never read why.
+pub(crate) async fn hear_out(stream: &TcpStream) {
+    let rest = async {
+        let mut buffer = vec![0; 16 << 10];
+        let mut heard = 0;
+        while heard < UNHEARD && stream.readable().await.is_ok() {
+            match stream.try_read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => heard += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return,
+            }
+        }
+    };
+    // However it ends, the connection is closed.
+    let _ = timeout(LINGER, rest).await;
+}
+
+/// Lets closing look like what it is: the answer breaks off. Without this an HTTP/1.0 client, to which the end of the
+/// connection is the end of the answer, would take it for whole.
+pub(crate) fn break_off(stream: &TcpStream) {
+    if let Err(error) = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)) {
+        tracing::debug!("cannot break off a connection: {error}");
+    }
+}
+
 impl AsyncRead for Socket<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.read).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.peer.hear();
+        }
+        read
     }
 }
 

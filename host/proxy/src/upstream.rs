@@ -33,6 +33,10 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(5), Duration::
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(15);
 
+/// Bytes of an answer that are held between two waits, and of its head. A client that does not read holds up its backend
+/// that soon; hyper would take in 400 KiB.
+const BUFFER: usize = 64 << 10;
+
 /// Why a backend could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -173,7 +177,11 @@ async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Full<By
     // A request is one write; waiting for more would only delay it.
     stream.set_nodelay(true).map_err(Failure::Connect)?;
     watch_over(&stream).map_err(Failure::Connect)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(Failure::Send)?;
+    let (sender, connection) = http1::Builder::new()
+        .max_buf_size(BUFFER)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(Failure::Send)?;
     // Once per connection, not per request. Its end shows in the sender; there is nothing to do with its error.
     tokio::spawn(async move { connection.await.ok() });
     Ok(sender)

@@ -2,11 +2,9 @@
 //! mistake, and must not believe that it works.
 
 /// Keys; one of a section stands for everything under it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 13] = [
     "discovery",
     "keys",
-    "limits.bodies_total",
-    "limits.connections_per_client",
     "models.auto_pull",
     "models.pin",
     "nodes.api_key",

@@ -100,6 +100,10 @@ fn every_key_reaches_the_part_that_it_is_for() {
         body = "2 GiB"
         header_timeout = "1500ms"
         connections = 9
+        connections_per_client = 8
+        bodies_total = "1 GiB"
+        body_timeout = "9s"
+        idle_timeout = "11s"
         drain = "7s"
         [telemetry]
         log_requests = "failures"
@@ -128,7 +132,9 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!(limits.wait, Duration::from_secs(120));
     assert_eq!((limits.retries, limits.waiting, limits.connections), (3, 7, 9));
     assert_eq!((limits.body_bytes, limits.head_patience), (2 << 30, Duration::from_millis(1_500)));
-    assert_eq!(limits.drain, Duration::from_secs(7));
+    assert_eq!((limits.drain, limits.idle), (Duration::from_secs(7), Duration::from_secs(11)));
+    assert_eq!((limits.bodies_total, limits.body_patience), (1 << 30, Duration::from_secs(9)));
+    assert_eq!(limits.connections_per_client, 8);
     assert_eq!(config.log_requests, Logged::Failures);
     assert!(!config.plugins.auto_enable);
     assert_eq!(config.plugins.plugins["other"], PluginConfig::default());
