@@ -1,7 +1,7 @@
 //! Pages in a browser: a page of somebody else reaches no node and changes nothing, whatever it asks; our own and those
 //! that the operator let in work. The routes are all that there are, the attacks all that a browser can be brought to.
 
-use crate::support::{Client, Node, Reply, Router};
+use crate::support::{Client, Node, Reply, Router, get};
 
 const MODEL: &[&str] = &["--slots", "2", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
 const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}],"prompt":"hi","input":"hi","stream":false}"#;
@@ -191,6 +191,27 @@ fn a_page_that_was_let_in_asks_first_and_reads_its_answer() {
     }
     let reply = ask(&router, "OPTIONS /admin/v1/reload", &[("host", "<own>"), ("origin", FRIEND), wants], "");
     assert_eq!(reply.status, 403);
+}
+
+#[test]
+fn a_router_on_every_address_is_reached_by_both_kinds_and_says_who_may_come() {
+    let node = Node::start("studio", MODEL);
+    let variables = [("HERDWICK_ALLOWED_ORIGINS", FRIEND), ("HERDWICK_ALLOWED_SOURCES", "203.0.113.0/24")];
+    let (router, _log) = Router::start_logged(&[node.spec(2)], &["--listen", "0.0.0.0:0"], &variables);
+    let said = "(programs on this machine, your networks and allowed_sources; of pages in browsers only its own and \
+                allowed_origins)";
+    assert!(router.listening.contains(said), "{}", router.listening);
+    let port = router.address.port();
+    let has_v6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    for loopback in ["127.0.0.1", "::1"].into_iter().filter(|text| has_v6 || !text.contains(':')) {
+        let address: std::net::IpAddr = loopback.parse().expect("an address");
+        assert_eq!(get((address, port).into(), "/api/version").status, 200, "{loopback}");
+    }
+    let example = router.example.expect("the banner has a command to try");
+    assert!(
+        example.contains(&format!("http://127.0.0.1:{port}/")),
+        "nobody can connect to a wildcard: {example}"
+    );
 }
 
 #[test]

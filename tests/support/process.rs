@@ -145,6 +145,8 @@ impl Node {
 pub(crate) struct Router {
     running: Running,
     pub(crate) address: SocketAddr,
+    /// The line of the banner that says where and for whom.
+    pub(crate) listening: String,
     /// The line of the banner with a command to try.
     pub(crate) example: Option<String>,
 }
@@ -169,14 +171,17 @@ impl Router {
 
     fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
         let nodes = nodes.iter().flat_map(|node| ["--node", node.as_str()]);
-        ["serve", "--listen", "127.0.0.1:0"].into_iter().chain(nodes).chain(options.iter().copied()).collect()
+        // A test may say where, and then this is left out: a flag counts once.
+        let listen = if options.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        let listen = listen.iter().copied();
+        ["serve"].into_iter().chain(listen).chain(nodes).chain(options.iter().copied()).collect()
     }
 
     fn of(running: Running) -> Self {
-        let address = address(&running.line("listening"));
+        let listening = running.line("listening");
         running.line("signals");
         let example = running.lines.recv_timeout(PATIENCE).ok().filter(|line| line.contains("curl"));
-        Self { running, address, example }
+        Self { running, address: address(&listening), listening, example }
     }
 
     /// Returns when the router knows `model` on some node.

@@ -2,7 +2,6 @@
 //! built. Two threads: this one carries requests, the other everything that may take its time.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,11 +11,13 @@ use arc_swap::ArcSwap;
 use herdwick_control::{Admin, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
+use herdwick_proxy::listen::Listeners;
 use herdwick_proxy::{Aliases, Parts, Router, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
 use crate::admin::{OnControl, PluginAdmin};
+use crate::banner::Door;
 use crate::cli::COMPILE_PLUGIN;
 use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
@@ -91,8 +92,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let Settings { config, sources, .. } = settings;
     // Clients that come early wait; a port that is taken is told at once.
     let data = runtime()?;
-    let listener = data.block_on(server::listen(config.listen)).map_err(client::taken)?;
-    let address = listener.local_addr().context("the listener has no address")?;
+    let listeners = data.block_on(Listeners::bind(config.listen)).map_err(client::taken)?;
+    let address = listeners.address();
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let mut keeper = Keeper::default();
     for node in &config.nodes {
@@ -161,10 +162,11 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         })
         .context("the control thread cannot start")?;
 
+    let door = Door { listening: address, trust: config.trust };
     data.block_on(async move {
-        tokio::spawn(greet(address, published, plugins));
+        tokio::spawn(greet(door, published, plugins));
         let cut = tokio::select! {
-            cut = server::serve(Arc::new(router), listener, stopped) => cut > 0,
+            cut = server::serve(Arc::new(router), listeners, stopped) => cut > 0,
             _ = cut_now.wait_for(|cut| *cut) => true,
         };
         if cut {
@@ -198,7 +200,7 @@ async fn tend(plugins: Arc<PluginHost>, fleet: Arc<ArcSwap<Snapshot>>) {
 }
 
 /// Prints the banner as soon as every node was heard of, at the latest after [`GREETING`].
-async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<PluginHost>) {
+async fn greet(door: Door, mut published: Published, plugins: Arc<PluginHost>) {
     let fleet = published.fleet;
     let heard = published.generation.wait_for(|_| {
         let snapshot = fleet.load();
@@ -211,7 +213,7 @@ async fn greet(address: SocketAddr, mut published: Published, plugins: Arc<Plugi
     });
     // Late or not, what is known by then is shown.
     let _ = tokio::time::timeout(GREETING, heard).await;
-    let banner = banner::text(address, &fleet.load(), &plugins.status());
+    let banner = banner::text(&door, &fleet.load(), &plugins.status());
     // Without a standard output there is nobody to greet.
     let _ = std::io::stdout().write_all(banner.as_bytes());
 }

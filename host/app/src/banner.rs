@@ -8,6 +8,7 @@ use std::sync::Arc;
 use herdwick_fleet::backend::Resident;
 use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
 use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
+use herdwick_proxy::gate::Trust;
 
 use crate::cli::print;
 use crate::cli::terminal::{Terminal, wrap};
@@ -16,10 +17,17 @@ use crate::client;
 /// Where the texts begin.
 const INDENT: usize = 13;
 
+/// Where clients come in, and whom the operator lets in besides whoever may by default.
+pub(crate) struct Door {
+    pub(crate) listening: SocketAddr,
+    pub(crate) trust: Trust,
+}
+
 /// The banner as text.
-pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
+pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
+    let listening = door.listening;
     let mut out = format!("herdwick {}\n", env!("CARGO_PKG_VERSION"));
-    line(&mut out, "listening", &format!("http://{listening}  ({})", reach(listening)));
+    line(&mut out, "listening", &format!("http://{listening}  ({})", door.reach()));
     let node = |backend: &Arc<Backend>| {
         vec![backend.node.name.to_string(), backend.origin.to_string(), state(backend)]
     };
@@ -28,7 +36,7 @@ pub(crate) fn text(listening: SocketAddr, snapshot: &Snapshot, plugins: &[Plugin
         line(&mut out, if index == 0 { "nodes" } else { "" }, node);
     }
     line(&mut out, "signals", &signals(plugins));
-    let router = if listening == client::expected() {
+    let router = if local(listening) == local(client::expected()) {
         String::new()
     } else {
         format!(" --router {}", local(listening))
@@ -98,14 +106,18 @@ fn line(out: &mut String, head: &str, text: &str) {
     let _ = writeln!(out, "  {head:<10} {}", wrap(text, columns, INDENT));
 }
 
-/// Who can reach an address, in words.
-fn reach(listening: SocketAddr) -> &'static str {
-    if listening.ip().is_loopback() {
-        "only programs on this machine; --listen 0.0.0.0:11435 lets your network in"
-    } else if listening.ip().is_unspecified() {
-        "everybody who can reach any address of this machine"
-    } else {
-        "everybody who can reach this address"
+impl Door {
+    /// Who comes in, in words.
+    fn reach(&self) -> String {
+        if self.listening.ip().is_loopback() {
+            return "only programs on this machine; --listen 0.0.0.0:11435 lets your networks in".to_owned();
+        }
+        let besides = |list: bool, name| if list { format!(" and {name}") } else { String::new() };
+        let sources = besides(!self.trust.sources.is_empty(), "allowed_sources");
+        let origins = besides(!self.trust.origins.is_empty(), "allowed_origins");
+        format!(
+            "programs on this machine, your networks{sources}; of pages in browsers only its own{origins}"
+        )
     }
 }
 

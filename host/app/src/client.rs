@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use herdwick_fleet::Origin;
-use herdwick_proxy::server::ListenError;
+use herdwick_proxy::listen::ListenError;
 use herdwick_wire::admin::ErrorView;
 use http::header::HOST;
 use http::{HeaderValue, Method, Request, Response, StatusCode};

@@ -28,7 +28,7 @@ mod sources;
 mod tests;
 mod units;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ use measures::{Count, Lasting, Size};
 use nodes::Nodes;
 use sources::Sources;
 
-/// Where clients reach the router, until its rules for browsers and strangers exist: this machine only.
-pub(crate) const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 11_435);
+/// Where clients reach the router: on every address, where its gate tells who may come in.
+pub(crate) const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 11_435);
 
 /// Nobody waits longer than a day for a slot; 0 means not at all.
 const WAIT_MAX: Lasting = Lasting { least: Duration::ZERO, most: Duration::from_secs(86_400) };

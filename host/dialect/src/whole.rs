@@ -33,13 +33,17 @@ pub fn check(endpoint: Endpoint, is_json: bool, body: &[u8]) -> Result<Whole, No
     if !is_json {
         return Ok(Whole::default());
     }
-    serde_json::from_slice::<IgnoredAny>(body).map_err(|_| NotJson)?;
-    Ok(match endpoint.family() {
-        Family::Ollama => lines::whole(endpoint, body).unwrap_or_default(),
+    let whole = match endpoint.family() {
+        Family::Ollama => lines::whole(endpoint, body),
         Family::OpenAi | Family::Anthropic => {
-            Whole { figures: events::whole(body).unwrap_or_default(), ..Whole::default() }
+            events::whole(body).map(|figures| Whole { figures, ..Whole::default() })
         }
-    })
+    };
+    match whole {
+        Some(whole) => Ok(whole),
+        // Fields that are not what they should be are their reader's business, as long as it is JSON.
+        None => serde_json::from_slice::<IgnoredAny>(body).map(|_| Whole::default()).map_err(|_| NotJson),
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,8 @@ const ERROR: usize = 64 << 10;
 /// What is asked, the same in every try.
 pub(crate) struct Call {
     pub(crate) id: RequestId,
+    /// The id as the backend sees it.
+    pub(crate) signature: HeaderValue,
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
@@ -97,12 +99,15 @@ async fn send(
     backend: &Backend,
     call: &Call,
 ) -> Result<(Response<Incoming>, Link), upstream::Failure> {
-    let host = headers::text(&backend.origin.authority());
-    let mut request = Request::new(Full::new(call.body.clone()));
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_static(call.endpoint.path());
-    *request.headers_mut() = headers::to_backend(call, host);
-    let answer = router.pools.send(backend.id, &backend.origin, request, router.limits.connect).await;
+    let pool = router.pools.of(backend);
+    let request = || {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = Uri::from_static(call.endpoint.path());
+        *request.headers_mut() = headers::to_backend(call, pool.host());
+        request
+    };
+    let answer = upstream::send(&pool, &backend.origin, request, router.limits.connect).await;
     if answer.as_ref().is_err_and(upstream::Failure::is_refusal) {
         // Others must not run into the same wall before the next probe says so.
         backend.live.mark_refused();

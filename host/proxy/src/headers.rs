@@ -2,6 +2,7 @@
 //! what we say ourselves is printable.
 
 use herdwick_dialect::Endpoint;
+use herdwick_fleet::RequestId;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::attempt::Call;
@@ -58,7 +59,7 @@ pub(crate) fn to_backend(call: &Call, host: HeaderValue) -> HeaderMap {
     let form = call.headers.get(header::CONTENT_TYPE).filter(|_| call.endpoint == Endpoint::Transcriptions);
     let kind = form.cloned().unwrap_or(HeaderValue::from_static("application/json"));
     headers.insert(header::CONTENT_TYPE, kind);
-    headers.insert(REQUEST_ID, text(&call.id.to_string()));
+    headers.insert(REQUEST_ID, call.signature.clone());
     headers
 }
 
@@ -77,8 +78,17 @@ pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// A request's id as a header value.
+pub(crate) fn id(id: RequestId) -> HeaderValue {
+    // Hexadecimal digits and dashes are always one.
+    HeaderValue::try_from(id.to_string()).unwrap_or(HeaderValue::from_static("?"))
+}
+
 /// A text as a header value: what a header cannot carry becomes `?`.
 pub(crate) fn text(text: &str) -> HeaderValue {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("?"));
+    }
     let printable: String = text.chars().map(|c| if matches!(c, ' '..='~') { c } else { '?' }).collect();
     HeaderValue::from_str(&printable).unwrap_or(HeaderValue::from_static("?"))
 }
@@ -103,7 +113,8 @@ mod tests {
             from.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
         let call = Call {
-            id: herdwick_fleet::RequestId::new(0, 0),
+            id: RequestId::new(0, 0),
+            signature: id(RequestId::new(0, 0)),
             endpoint: Endpoint::Chat,
             headers: from,
             body: bytes::Bytes::new(),

@@ -21,6 +21,7 @@ mod ending;
 pub mod gate;
 mod headers;
 mod ids;
+pub mod listen;
 mod peer;
 mod pipeline;
 mod ready;

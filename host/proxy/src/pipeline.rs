@@ -38,7 +38,7 @@ pub(crate) async fn serve(
         account.refused(problem.code());
         problem.response(family, id)
     });
-    response.headers_mut().insert(headers::REQUEST_ID, headers::text(&id.to_string()));
+    response.headers_mut().insert(headers::REQUEST_ID, headers::id(id));
     if let Some(admitted) = admitted {
         admitted.sign(response.headers_mut());
     }
@@ -106,7 +106,14 @@ async fn infer(
         streaming: asked.streaming,
         attempts: 0,
     };
-    let call = Call { id: account.id(), endpoint, headers: head.headers, body, only_loads: asked.only_loads };
+    let call = Call {
+        id: account.id(),
+        signature: headers::id(account.id()),
+        endpoint,
+        headers: head.headers,
+        body,
+        only_loads: asked.only_loads,
+    };
     let mut tries = Tries::new(&router.limits, asked.written);
     loop {
         let ended = match attempt(router, account, &profile, &call, &mut tries).await {

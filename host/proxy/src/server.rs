@@ -1,16 +1,15 @@
 //! Listens, accepts, and ends in order: refuse new work with a word, let answers finish, cut what is left, close.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::connection::{self, Client};
+use crate::listen::Listeners;
 use crate::peer::Peer;
 use crate::router::Router;
 
@@ -18,17 +17,6 @@ use crate::router::Router;
 const REST: Duration = Duration::from_millis(100);
 /// What answers that were cut have to say so to their clients. One that does not read does not hold up the end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
-
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct ListenError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why not.
-    #[source]
-    pub source: std::io::Error,
-}
 
 /// How far the end has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,18 +29,10 @@ pub(crate) enum Phase {
     Cut,
 }
 
-/// Binds the address.
-///
-/// # Errors
-/// Somebody else listens there, or we may not.
-pub async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    TcpListener::bind(address).await.map_err(|source| ListenError { address, source })
-}
-
 /// Serves until `stop` turns true, then lets running answers end, at most for as long as the limits say. Until the
-/// last has ended, the listener stays open: new clients are told to go elsewhere, at once and in words.
+/// last has ended, the listeners stay open: new clients are told to go elsewhere, at once and in words.
 /// Returns how many connections were cut.
-pub async fn serve(router: Arc<Router>, listener: TcpListener, stop: watch::Receiver<bool>) -> usize {
+pub async fn serve(router: Arc<Router>, listeners: Listeners, stop: watch::Receiver<bool>) -> usize {
     let draining = Arc::new(AtomicBool::new(false));
     let (phase, phases) = watch::channel(Phase::Open);
     // Nothing is ever sent: what counts is who still holds an end of it.
@@ -63,7 +43,7 @@ pub async fn serve(router: Arc<Router>, listener: TcpListener, stop: watch::Rece
     let open = Door { router, seats, draining: Arc::clone(&draining), phases, running: Some(running) };
     let mut closing = open.clone();
     closing.running = None;
-    beside(open.accept(&listener), stopped(stop)).await;
+    beside(open.accept(&listeners), stopped(stop)).await;
     drop(open);
     draining.store(true, Relaxed);
     phase.send_replace(Phase::Draining);
@@ -77,7 +57,7 @@ pub async fn serve(router: Arc<Router>, listener: TcpListener, stop: watch::Rece
         let _ = timeout(LAST_WORDS, ended.recv()).await;
         cut
     };
-    beside(closing.accept(&listener), ending).await
+    beside(closing.accept(&listeners), ending).await
 }
 
 /// What every connection gets from the door that let it in.
@@ -93,13 +73,13 @@ struct Door {
 
 impl Door {
     /// Lets clients in, for ever.
-    async fn accept(&self, listener: &TcpListener) {
+    async fn accept(&self, listeners: &Listeners) {
         loop {
             // Never closed, so the only result is a permit. Past the cap, clients wait in the system's backlog.
             let Ok(seat) = Arc::clone(&self.seats).acquire_owned().await else {
                 return;
             };
-            match listener.accept().await {
+            match listeners.accept().await {
                 Ok((stream, address)) => {
                     // An IPv4 client is one, also when it comes to a socket for both.
                     let address = address.ip().to_canonical();

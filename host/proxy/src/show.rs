@@ -42,8 +42,14 @@ pub(crate) async fn show(
         return Err(admission::lacking(&field, &snapshot, &profile, &asked.written));
     }
     drop(snapshot);
-    let call =
-        Call { id: account.id(), endpoint: Endpoint::Show, headers: head.headers, body, only_loads: true };
+    let call = Call {
+        id: account.id(),
+        signature: headers::id(account.id()),
+        endpoint: Endpoint::Show,
+        headers: head.headers,
+        body,
+        only_loads: true,
+    };
     let mut told = Vec::new();
     for backend in holders.into_iter().take(MOST) {
         match attempt::ask(router, &backend, &call).await {

@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use herdwick_fleet::{BackendId, Origin};
-use http::{Request, Response};
+use herdwick_fleet::{Backend, BackendId, Origin};
+use http::{HeaderValue, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use crate::headers;
 
 /// Idle connections kept per backend. More requests than this at once open connections that end with them.
 const IDLE: usize = 64;
@@ -76,8 +78,9 @@ pub(crate) struct Pools {
 }
 
 /// The idle connections of one backend.
-#[derive(Default)]
-struct Pool {
+pub(crate) struct Pool {
+    /// What its `Host` is.
+    host: HeaderValue,
     idle: Mutex<Vec<(SendRequest<Full<Bytes>>, Instant)>>,
 }
 
@@ -88,51 +91,51 @@ pub(crate) struct Link {
 }
 
 impl Pools {
-    /// Sends `request` over an idle connection, else over a new one.
-    ///
-    /// There is no limit on how long the answer may take to begin: Ollama is silent while it waits, loads and
-    /// reads the prompt, and hanging up would abort the load.
-    pub(crate) async fn send(
-        &self,
-        backend: BackendId,
-        origin: &Origin,
-        mut request: Request<Full<Bytes>>,
-        connect: Duration,
-    ) -> Result<(Response<Incoming>, Link), Failure> {
-        let pool = self.of(backend);
-        while let Some(mut sender) = pool.take() {
-            if sender.ready().await.is_err() {
-                continue;
-            }
-            let sent = Instant::now();
-            let again = duplicate(&request);
-            match sender.try_send_request(request).await {
-                Ok(response) => return Ok((response, Link { sender, pool })),
-                // An idle connection may have been closed by the other side at this very moment: then the request
-                // goes there once more, over a fresh one, and the backend is not to blame (RFC 9110 §9.2.2 lets a
-                // client do so when it knows that the request is safe to repeat, as ours are before an answer).
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None if sent.elapsed() <= STALE_WITHIN && !error.error().is_parse() => {
-                        request = again;
-                        break;
-                    }
-                    None => return Err(Failure::Send(error.into_error())),
-                },
-            }
-        }
-        let mut sender = open(origin, connect).await?;
-        let response = sender.send_request(request).await.map_err(Failure::Send)?;
-        Ok((response, Link { sender, pool }))
-    }
-
-    fn of(&self, backend: BackendId) -> Arc<Pool> {
+    /// The pool of a backend.
+    pub(crate) fn of(&self, backend: &Backend) -> Arc<Pool> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(pools.entry(backend).or_default())
+        let new =
+            || Arc::new(Pool { host: headers::text(&backend.origin.authority()), idle: Mutex::default() });
+        Arc::clone(pools.entry(backend.id).or_insert_with(new))
     }
 }
 
+/// Sends a request over an idle connection, else over a new one. `request` makes it, as often as it takes.
+///
+/// There is no limit on how long the answer may take to begin: Ollama is silent while it waits, loads and reads the
+/// prompt, and hanging up would abort the load.
+pub(crate) async fn send(
+    pool: &Arc<Pool>,
+    origin: &Origin,
+    request: impl Fn() -> Request<Full<Bytes>>,
+    connect: Duration,
+) -> Result<(Response<Incoming>, Link), Failure> {
+    while let Some(mut sender) = pool.take() {
+        if sender.ready().await.is_err() {
+            continue;
+        }
+        let sent = Instant::now();
+        match sender.try_send_request(request()).await {
+            Ok(response) => return Ok((response, Link { sender, pool: Arc::clone(pool) })),
+            // An idle connection may have been closed by the other side at this very moment: then the request goes
+            // there once more, and the backend is not to blame (RFC 9110 §9.2.2 lets a client do so when it knows
+            // that the request is safe to repeat, as ours are before an answer).
+            Err(error) if error.message().is_some() => {}
+            Err(error) if sent.elapsed() <= STALE_WITHIN && !error.error().is_parse() => break,
+            Err(error) => return Err(Failure::Send(error.into_error())),
+        }
+    }
+    let mut sender = open(origin, connect).await?;
+    let response = sender.send_request(request()).await.map_err(Failure::Send)?;
+    Ok((response, Link { sender, pool: Arc::clone(pool) }))
+}
+
 impl Pool {
+    /// What the backend is called in requests to it.
+    pub(crate) fn host(&self) -> HeaderValue {
+        self.host.clone()
+    }
+
     fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((sender, since)) = idle.pop() {
@@ -150,22 +153,15 @@ impl Pool {
 }
 
 impl Link {
-    /// The answer was read to its end: the connection can take another request.
+    /// The answer was read to its end: the connection can take another request. Bytes that came with the answer and do
+    /// not belong to it end the connection; such that come after the next request was sent nobody can tell from its
+    /// answer, which is the price of using a connection twice (HTTP/1.1 has no names for requests).
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < IDLE && !self.sender.is_closed() {
             idle.push((self.sender, Instant::now()));
         }
     }
-}
-
-/// The same request once more; its bytes are shared, its headers copied.
-fn duplicate(request: &Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-    let mut again = Request::new(request.body().clone());
-    again.method_mut().clone_from(request.method());
-    again.uri_mut().clone_from(request.uri());
-    again.headers_mut().clone_from(request.headers());
-    again
 }
 
 async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Full<Bytes>>, Failure> {

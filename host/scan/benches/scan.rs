@@ -19,6 +19,8 @@ fn chat(bytes: usize, sentence: &str) -> String {
 const PLAIN: &str = "The quick brown fox jumps over the lazy dog, again and again. ";
 /// Source code: quotes, tabs and line ends in most lines.
 const ESCAPES: &str = r#"let x = \"a\";\n\tif (x == \"b\") {\n\t\treturn \"\\\\\";\n\t}\n"#;
+/// How Python's `json` writes all that is not ASCII.
+const CODES: &str = r#"\u5c71\u8def\u3092\u767b\u308a\u306a\u304c\u3089"#;
 /// Two and three bytes per letter.
 const LETTERS: &str = "Über allen Gipfeln ist Ruh. 山路を登りながら、こう考えた。";
 
@@ -28,6 +30,7 @@ fn bodies(criterion: &mut Criterion) {
         ("325 B", chat(100, PLAIN)),
         ("4 KB plain", chat(3_900, PLAIN)),
         ("4 KB escapes", chat(3_900, ESCAPES)),
+        ("4 KB codes", chat(3_900, CODES)),
         ("4 KB letters", chat(3_900, LETTERS)),
         ("1 MB plain", chat(1 << 20, PLAIN)),
         ("1 MB escapes", chat(1 << 20, ESCAPES)),

@@ -3,9 +3,10 @@
 use std::str;
 
 use crate::flaw::Flaw;
+use crate::number;
+use crate::plain::{self, Until};
 use crate::text::{self, Text};
 use crate::value::Value;
-use crate::{number, plain};
 
 /// Levels of arrays and objects that a text may nest. Real requests, tools with schemas included, stay below 20;
 /// Go's reader allows 10,000, serde's 128.
@@ -17,13 +18,13 @@ pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
     /// Arrays and objects that are open around `rest`.
     depth: usize,
-    /// Whether `rest` is known to be UTF-8. Plain ASCII never pays for finding out.
-    utf8: bool,
+    /// Stays with the second until all of `rest` is known to be UTF-8: plain ASCII never pays for finding out.
+    until: Until,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(whole: &'a [u8]) -> Self {
-        Self { whole, rest: whole, depth: 0, utf8: false }
+        Self { whole, rest: whole, depth: 0, until: Until::MarkOrLetter }
     }
 
     /// Where the cursor stands.
@@ -32,6 +33,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is not whitespace; the cursor stands before it.
+    #[inline]
     pub(crate) fn token(&mut self) -> Option<u8> {
         while let [b' ' | b'\n' | b'\r' | b'\t', tail @ ..] = self.rest {
             self.rest = tail;
@@ -89,6 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a text.
+    #[inline(always)]
     pub(crate) fn text(&mut self) -> Result<Text<'a>, Flaw> {
         match self.token() {
             Some(b'"') => self.string(),
@@ -164,6 +167,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Something else than expected stands here, or nothing.
+    #[cold]
     pub(crate) fn unexpected(&self, what: &'static str) -> Flaw {
         match self.rest.is_empty() {
             true => Flaw::NotJson { at: self.at(), what: "it ends too early" },
@@ -172,6 +176,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a key and its colon.
+    #[inline(always)]
     fn key(&mut self) -> Result<Text<'a>, Flaw> {
         let key = match self.token() {
             Some(b'"') => self.string()?,
@@ -184,38 +189,57 @@ impl<'a> Cursor<'a> {
         Ok(key)
     }
 
-    /// Reads a string; the cursor stands at its opening quote.
+    /// Reads a string; the cursor stands at its opening quote. Inlined, since a text that passes through memory
+    /// costs more than finding its end.
+    #[inline(always)]
     fn string(&mut self) -> Result<Text<'a>, Flaw> {
         let at = self.at();
         self.advance();
         let from = self.rest;
         let mut saved = 0;
         loop {
-            let run = if self.utf8 { plain::run::<false>(self.rest) } else { plain::run::<true>(self.rest) };
-            self.rest = self.rest.get(run..).unwrap_or_default();
+            self.rest = plain::skip(self.rest, self.until);
             match self.rest {
                 [b'"', tail @ ..] => {
                     let raw = before(from, self.rest);
                     self.rest = tail;
                     return Ok(Text::new(raw, at, saved));
                 }
-                [b'\\', ..] => {
-                    let (length, character) =
-                        text::escape(self.rest).ok_or_else(|| self.unexpected("expected a valid escape"))?;
-                    saved += length - character.len_utf8();
-                    self.rest = self.rest.get(length..).unwrap_or_default();
-                }
+                [b'\\', ..] => saved += self.escapes()?,
                 [byte, ..] if !byte.is_ascii() => self.check_utf8()?,
                 _ => return Err(self.unexpected("a text must not hold a control character, but does")),
             }
         }
     }
 
+    /// Reads escapes for as long as one follows the other, and tells how many bytes they take more than what
+    /// they mean.
+    #[inline(never)]
+    fn escapes(&mut self) -> Result<usize, Flaw> {
+        let mut saved = 0;
+        while let [b'\\', behind @ ..] = self.rest {
+            match behind {
+                [kind, tail @ ..] if text::is_short_escape(*kind) => {
+                    saved += 1;
+                    self.rest = tail;
+                }
+                _ => {
+                    let (length, character) =
+                        text::escape(self.rest).ok_or_else(|| self.unexpected("expected a valid escape"))?;
+                    saved += length - character.len_utf8();
+                    self.rest = self.rest.get(length..).unwrap_or_default();
+                }
+            }
+        }
+        Ok(saved)
+    }
+
     /// Makes sure, once, that everything from here on is UTF-8. What came before was ASCII.
+    #[cold]
     fn check_utf8(&mut self) -> Result<(), Flaw> {
         match str::from_utf8(self.rest) {
             Ok(_) => {
-                self.utf8 = true;
+                self.until = Until::Mark;
                 Ok(())
             }
             Err(error) => Err(Flaw::Utf8 { at: self.at() + error.valid_up_to() }),

@@ -87,24 +87,24 @@ impl fmt::Debug for Text<'_> {
     }
 }
 
+/// Whether a backslash and this byte are a whole escape.
+#[inline]
+pub(crate) fn is_short_escape(kind: u8) -> bool {
+    short(kind) != 0
+}
+
+#[inline]
+fn short(kind: u8) -> u8 {
+    SHORT.get(usize::from(kind)).copied().unwrap_or(0)
+}
+
 /// The escape that `bytes` begins with: its length and what it means. None if it is broken or half a pair.
 pub(crate) fn escape(bytes: &[u8]) -> Option<(usize, char)> {
-    let [b'\\', kind, rest @ ..] = bytes else {
-        return None;
-    };
-    let character = match kind {
-        b'"' => '"',
-        b'\\' => '\\',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return unicode(rest).map(|(length, character)| (length + 2, character)),
-        _ => return None,
-    };
-    Some((2, character))
+    match bytes {
+        [b'\\', b'u', rest @ ..] => unicode(rest).map(|(length, character)| (length + 2, character)),
+        [b'\\', kind, ..] if is_short_escape(*kind) => Some((2, char::from(short(*kind)))),
+        _ => None,
+    }
 }
 
 /// What stands behind `\u`: four digits, and for characters beyond U+FFFF a second escape.
@@ -124,8 +124,41 @@ fn unicode(bytes: &[u8]) -> Option<(usize, char)> {
 }
 
 fn hex(digits: [u8; 4]) -> Option<u32> {
-    digits.iter().try_fold(0, |value, digit| Some((value << 4) | char::from(*digit).to_digit(16)?))
+    let [a, b, c, d] = digits.map(|digit| DIGITS.get(usize::from(digit)).copied().unwrap_or(NO_DIGIT));
+    let valid = (a | b | c | d) != NO_DIGIT;
+    valid.then(|| u32::from(a) << 12 | u32::from(b) << 8 | u32::from(c) << 4 | u32::from(d))
 }
+
+/// What each byte means behind a backslash; 0 for those that mean nothing or need more.
+#[expect(clippy::indexing_slicing, reason = "runs when compiled, where a wrong index is an error")]
+static SHORT: [u8; 256] = {
+    let mut table = [0; 256];
+    table[b'"' as usize] = b'"';
+    table[b'\\' as usize] = b'\\';
+    table[b'/' as usize] = b'/';
+    table[b'b' as usize] = 0x08;
+    table[b'f' as usize] = 0x0c;
+    table[b'n' as usize] = b'\n';
+    table[b'r' as usize] = b'\r';
+    table[b't' as usize] = b'\t';
+    table
+};
+
+/// The value of each byte as a hexadecimal digit. Comparing with ranges instead takes twice as long for text
+/// that is all escapes, which is how Python writes everything that is not ASCII.
+#[expect(clippy::indexing_slicing, reason = "runs when compiled, where a wrong index is an error")]
+static DIGITS: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut value: u8 = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value as usize];
+        table[digit as usize] = value;
+        table[digit.to_ascii_uppercase() as usize] = value;
+        value += 1;
+    }
+    table
+};
+const NO_DIGIT: u8 = 0xff;
 
 #[cfg(test)]
 mod tests {

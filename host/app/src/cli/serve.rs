@@ -10,7 +10,8 @@ use crate::config::{Config, Env, Flags};
 /// Options of `herdwick serve`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Address that clients reach; port 0 takes a free one. Default: 127.0.0.1:11435.
+    /// Address that clients reach; port 0 takes a free one. Default: 0.0.0.0:11435, which is every address of this
+    /// machine.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 

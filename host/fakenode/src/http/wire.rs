@@ -35,6 +35,8 @@ pub(crate) struct Wire {
     held_head: Option<Vec<u8>>,
     /// Bytes per second; `None` is as fast as the peer reads.
     pace: Option<u64>,
+    /// Leaves in one write with the end of the answer.
+    behind: Vec<u8>,
 }
 
 impl Wire {
@@ -48,6 +50,7 @@ impl Wire {
             keep: false,
             held_head: None,
             pace: None,
+            behind: Vec::new(),
         }
     }
 
@@ -59,11 +62,18 @@ impl Wire {
         self.keep = head.keep_alive();
         self.held_head = None;
         self.pace = None;
+        self.behind.clear();
     }
 
     /// Limits the rest of this answer.
     pub(crate) fn trickle(&mut self, bytes_per_second: u64) {
         self.pace = Some(bytes_per_second.max(1));
+    }
+
+    /// Lets these bytes follow the answer in the same write, as of a server that miscounts: a reader that took them
+    /// later could not tell them from the next answer.
+    pub(crate) fn follow_with(&mut self, bytes: Vec<u8>) {
+        self.behind = bytes;
     }
 
     /// A complete answer in one write.
@@ -83,6 +93,7 @@ impl Wire {
         if !self.bodiless {
             bytes.extend_from_slice(body);
         }
+        bytes.append(&mut self.behind);
         self.raw(&bytes).await?;
         Ok(self.next())
     }
@@ -115,6 +126,7 @@ impl Wire {
         if !self.http10 {
             bytes.extend_from_slice(b"0\r\n\r\n");
         }
+        bytes.append(&mut self.behind);
         self.raw(&bytes).await?;
         Ok(self.next())
     }

@@ -32,22 +32,20 @@ const POISON: &[u8] =
 impl Speech<'_> {
     /// The slot is given back before the last bytes leave: whoever has read the answer finds it free.
     pub(super) async fn deliver(&self, slot: Slot, stream: bool, wire: &mut Wire) -> io::Result<Next> {
-        let next = if let Some(wrong) = self.bend.wrong_length {
+        if let Some(bytes) = self.bend.extra {
+            wire.follow_with(POISON.iter().copied().cycle().take(bytes as usize).collect());
+        }
+        if let Some(wrong) = self.bend.wrong_length {
             drop(slot);
-            self.wrong_length(wrong, stream, wire).await?
+            self.wrong_length(wrong, stream, wire).await
         } else if self.bend.two_framings {
             drop(slot);
-            self.two_framings(stream, wire).await?
+            self.two_framings(stream, wire).await
         } else if stream {
-            self.stream(slot, wire).await?
+            self.stream(slot, wire).await
         } else {
-            self.whole(slot, wire).await?
-        };
-        if let Some(bytes) = self.bend.extra {
-            let extra: Vec<u8> = POISON.iter().copied().cycle().take(bytes as usize).collect();
-            wire.raw(&extra).await?;
+            self.whole(slot, wire).await
         }
-        Ok(next)
     }
 
     async fn stream(&self, slot: Slot, wire: &mut Wire) -> io::Result<Next> {

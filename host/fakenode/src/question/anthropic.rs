@@ -1,4 +1,4 @@
-//! `/v1/messages`.
+//! `/v1/messages`, Anthropic's API, with the checks Ollama makes before it turns one into a chat.
 
 use serde_json::Value;
 

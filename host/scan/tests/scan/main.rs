@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod agreeing;
 mod answers;
 mod found;
+mod reference;
 mod refused;

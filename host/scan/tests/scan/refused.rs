@@ -25,6 +25,8 @@ fn what_is_no_object_is_refused() {
     check("{", "it ends too early at byte 1");
     check("{\"model\":\"a\"", "it ends too early at byte 12");
     check("{\"model\":\"a", "it ends too early at byte 11");
+    check("{\"model\":\"\\", "expected a valid escape at byte 10");
+    check("{\"model\":\"\\n\\", "expected a valid escape at byte 12");
 }
 
 #[test]
