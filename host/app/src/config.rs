@@ -118,7 +118,7 @@ impl Config {
     pub(crate) fn load(flags: &Flags, env: &Env) -> Result<Self, Problems> {
         let paths = Paths::find(env, &flags.named);
         let sources = Sources::ask(flags, env, &paths);
-        Self::of(sources, paths)
+        Self::of(sources, paths, env)
     }
 
     /// The files that it came from or would come from, for whoever watches them.
@@ -126,7 +126,7 @@ impl Config {
         [self.paths.config_file(), self.paths.overrides_file()].into_iter().flatten().collect()
     }
 
-    fn of(sources: Sources, paths: Paths) -> Result<Self, Problems> {
+    fn of(sources: Sources, paths: Paths, env: &Env) -> Result<Self, Problems> {
         let mut layers = Layers::new(sources.tables);
         let listen = layers.take("listen", &Address, LISTEN);
         let trust = Trust {
@@ -134,7 +134,7 @@ impl Config {
             origins: layers.take("allowed_origins", &ORIGINS, Vec::new()),
             sources: layers.take("allowed_sources", &SOURCES, Vec::new()),
         };
-        let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine()]);
+        let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine(env, listen)]);
         let limits = limits(&mut layers);
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);

@@ -85,7 +85,7 @@ impl fmt::Display for Flaw {
             Self::Empty => out.write_str("it is empty"),
             Self::NotJson { at, what } => write!(out, "{what} at byte {at}"),
             Self::Utf8 { at } => write!(out, "it is not UTF-8 at byte {at}"),
-            Self::NotObject => out.write_str("it must be an object like {\"model\": …}"),
+            Self::NotObject => out.write_str("it must be an object"),
             Self::TooDeep { at } => {
                 write!(out, "it is nested deeper than {MAX_DEPTH} levels at byte {at}")
             }

@@ -5,6 +5,17 @@
 //! of two equal keys, ignores case in keys and whatever stands behind the first value. So [`scan`] refuses every
 //! body that two readers could understand differently, and then what it tells is what the backend does.
 //!
+//! ```
+//! let body = br#"{"model":"qwen3:8b","messages":[{"role":"user","content":"Hi!"}]}"#;
+//! let found = herdwick_scan::scan(body)?;
+//! assert!(found.model.is_some_and(|model| model.is("qwen3:8b")));
+//! assert_eq!((found.messages, found.stream), (Some(1), None));
+//!
+//! let twice = br#"{"model":"qwen3:8b","Model":"llama3:70b"}"#;
+//! assert!(herdwick_scan::scan(twice).is_err_and(|flaw| flaw.is_ambiguous()));
+//! # Ok::<(), herdwick_scan::Flaw>(())
+//! ```
+//!
 //! [`validate`] and [`walk`] are the same parser for what backends answer.
 
 mod body;

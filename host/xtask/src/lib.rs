@@ -3,6 +3,7 @@
 
 #![allow(clippy::print_stdout, reason = "a developer task reports to the terminal it was started from")]
 
+pub mod fuzz;
 pub mod lock;
 pub mod plugins;
 pub mod text;

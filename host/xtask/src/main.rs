@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use xtask::{plugins, workspace::Workspace};
+use xtask::{fuzz, plugins, workspace::Workspace};
 
 /// Developer tasks of Herdwick.
 #[derive(Parser)]
@@ -31,6 +31,17 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run the fuzz targets of tests/fuzz.
+    ///
+    /// Needs cargo-fuzz and a C++ compiler; any toolchain will do.
+    Fuzz {
+        /// Names of the targets to run; all of them when none is given.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+        /// How long each target runs.
+        #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+        seconds: u32,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,5 +61,6 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Plugins { names, check: false } => plugins::build(&workspace, &names),
         Task::Plugins { names, check: true } => plugins::check(&workspace, &names),
+        Task::Fuzz { names, seconds } => fuzz::run(&workspace, &names, seconds),
     }
 }

@@ -129,6 +129,7 @@ cell("load", async () => {
 
 cell("unload", async () => {
   same((await client.generate({ model: t.COLD, prompt: "", keep_alive: 0 })).done_reason, "unload");
+  await t.eventually(async () => !(await client.ps()).models.some((model) => model.model === t.COLD));
 });
 
 cell("embed single", async () => {

@@ -205,7 +205,19 @@ cell("error: bad request", async () => {
 
 t.herdwickOnly("error: cut stream", async () => {
   for (const cut of t.CUTS) {
-    await t.scripted([cut], () => raises(OpenAI.APIError, undefined, () => all(chat({ stream: true }))));
+    await t.scripted([cut], async () => {
+      const completions = () => client.completions.create({ model: t.CHAT, prompt: t.HELLO, stream: true });
+      await raises(OpenAI.APIError, undefined, () => all(chat({ stream: true })));
+      await raises(OpenAI.APIError, undefined, () => all(completions()));
+    });
+  }
+});
+
+t.herdwickOnly("error: cut responses", async () => {
+  for (const cut of t.CUTS) {
+    const last = (await t.scripted([cut], () => all(respond({ stream: true })))).at(-1);
+    same([last.type, last.response.status], ["response.failed", "failed"]);
+    same(typeof last.response.error.message, "string");
   }
 });
 

@@ -174,6 +174,7 @@ def _():
 @cell("unload")
 def _():
     same(client.generate(COLD, keep_alive=0).done_reason, "unload")
+    eventually(lambda: COLD not in [model.model for model in client.ps().models])
 
 
 @cell("embed single")

@@ -258,6 +258,17 @@ def _():
     for verb in ({"fin": {"after": 3}}, {"rst": {"after": 3}}, {"errline": {"after": 3}}):
         with scripted(verb):
             raises(openai.APIError, None, lambda: list(chat(stream=True)))
+            completions = lambda: client.completions.create(model=CHAT, prompt=HELLO, stream=True)
+            raises(openai.APIError, None, lambda: list(completions()))
+
+
+@cell("error: cut responses", herdwick_only=True)
+def _():
+    for verb in ({"fin": {"after": 3}}, {"rst": {"after": 3}}, {"errline": {"after": 3}}):
+        with scripted(verb):
+            last = list(client.responses.create(model=CHAT, input=HELLO, stream=True))[-1]
+            same((last.type, last.response.status), ("response.failed", "failed"))
+            assert last.response.error.message, last
 
 
 @cell("error: server failure")

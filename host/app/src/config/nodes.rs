@@ -5,16 +5,21 @@ mod spec;
 mod table;
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::net::{IpAddr, SocketAddr};
 
 use herdwick_fleet::Origin;
 use toml::Value;
 
+use super::env::Env;
 use super::kind::{Kind, unexpected, wrong};
 use super::place::{Place, Problem};
 use super::raw::{Given, Raw};
 
 /// Ollama's own default for requests at once per model (`OLLAMA_NUM_PARALLEL`).
 const SLOTS: u32 = 1;
+/// Where a server on this machine is reached.
+const LOOPBACK: &str = "127.0.0.1";
 /// More slots than this are a typing mistake.
 const MOST_SLOTS: u32 = 1_024;
 
@@ -30,11 +35,24 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// The Ollama that runs here, as far as one runs: who names no node has this one.
-    pub(crate) fn this_machine() -> Self {
-        let origin = Origin { host: "127.0.0.1".to_owned(), port: Origin::DEFAULT_PORT };
-        Self { name: "local".to_owned(), origin, slots: SLOTS, labels: BTreeMap::new() }
+    /// The Ollama that runs here, as far as one runs: who names no node has this one. Where it listens, and how much
+    /// it does at once, its own variables say, if they are set for us too.
+    pub(crate) fn this_machine(env: &Env, router: SocketAddr) -> Self {
+        let text = |name| env.get(name).and_then(OsStr::to_str);
+        let told = text("OLLAMA_HOST").and_then(|host| Origin::parse(host).ok()).map(reachable);
+        // Clients are told by the same variable where we are. Nobody asks himself.
+        let told = told.filter(|origin| origin.port != router.port());
+        let here = || Origin { host: LOOPBACK.to_owned(), port: Origin::DEFAULT_PORT };
+        let slots = text("OLLAMA_NUM_PARALLEL").and_then(|slots| slots.parse().ok());
+        let slots = slots.filter(|slots| (1..=MOST_SLOTS).contains(slots)).unwrap_or(SLOTS);
+        Self { name: "local".to_owned(), origin: told.unwrap_or_else(here), slots, labels: BTreeMap::new() }
     }
+}
+
+/// Nobody can connect to a wildcard, on which a server may well listen.
+fn reachable(origin: Origin) -> Origin {
+    let is_wildcard = origin.host.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified());
+    if is_wildcard { Origin { host: LOOPBACK.to_owned(), ..origin } } else { origin }
 }
 
 /// The list as a kind of value.
@@ -121,4 +139,27 @@ fn no_name(what: &str, name: &str) -> String {
 fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     (1..=63).contains(&name.len()) && name.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::env::Platform;
+
+    #[test]
+    fn the_ollama_on_this_machine_is_where_its_own_variable_says() {
+        let router = SocketAddr::from(([0, 0, 0, 0], 11_435));
+        for (variables, at, slots) in [
+            (&[][..], "http://127.0.0.1:11434", 1),
+            (&[("OLLAMA_HOST", "0.0.0.0:8080")], "http://127.0.0.1:8080", 1),
+            (&[("OLLAMA_HOST", "http://[::]:8080")], "http://127.0.0.1:8080", 1),
+            (&[("OLLAMA_HOST", "studio"), ("OLLAMA_NUM_PARALLEL", "4")], "http://studio:11434", 4),
+            // Where clients are told that we are.
+            (&[("OLLAMA_HOST", "127.0.0.1:11435")], "http://127.0.0.1:11434", 1),
+            (&[("OLLAMA_HOST", "not a host"), ("OLLAMA_NUM_PARALLEL", "many")], "http://127.0.0.1:11434", 1),
+        ] {
+            let node = Node::this_machine(&Env::of(Platform::Linux, variables), router);
+            assert_eq!((node.origin.to_string().as_str(), node.slots), (at, slots), "{variables:?}");
+        }
+    }
 }

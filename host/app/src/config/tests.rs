@@ -27,7 +27,7 @@ impl Saying<'_> {
         let overrides = file::table(Path::new("overrides.toml"), self.overrides);
         let file = file::table(Path::new("h.toml"), self.file);
         let sources = Sources::stack(&self.flags, &env, overrides, file);
-        Config::of(sources, Paths::find(&env, &self.flags.named))
+        Config::of(sources, Paths::find(&env, &self.flags.named), &env)
     }
 
     fn good(&self) -> Config {

@@ -15,10 +15,10 @@ fn check(body: impl AsRef<[u8]>, expected: &str) {
 fn what_is_no_object_is_refused() {
     check("", "it is empty");
     check(" \r\n\t", "it is empty");
-    check("[]", "it must be an object like {\"model\": …}");
-    check("null", "it must be an object like {\"model\": …}");
-    check("\"x\"", "it must be an object like {\"model\": …}");
-    check("7 7", "it must be an object like {\"model\": …}");
+    check("[]", "it must be an object");
+    check("null", "it must be an object");
+    check("\"x\"", "it must be an object");
+    check("7 7", "it must be an object");
     check("hello", "expected a value at byte 0");
     check("\u{feff}{}", "expected no byte order mark at byte 0");
     check([0xff, 0xfe, b'{', 0], "expected a value at byte 0");
