@@ -10,18 +10,18 @@ use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
 use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
 use herdwick_proxy::gate::Trust;
 
-/// Where clients come in, and whom the operator lets in besides whoever may by default.
-pub(crate) struct Door {
-    pub(crate) listening: SocketAddr,
-    pub(crate) trust: Trust,
-}
-
 use crate::cli::print;
 use crate::cli::terminal::{Terminal, wrap};
 use crate::client;
 
 /// Where the texts begin.
 const INDENT: usize = 13;
+
+/// Where clients come in, and whom the operator lets in besides whoever may by default.
+pub(crate) struct Door {
+    pub(crate) listening: SocketAddr,
+    pub(crate) trust: Trust,
+}
 
 /// The banner as text.
 pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -> String {
@@ -36,7 +36,7 @@ pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -
         line(&mut out, if index == 0 { "nodes" } else { "" }, node);
     }
     line(&mut out, "signals", &signals(plugins));
-    let router = if listening == client::expected() {
+    let router = if local(listening) == local(client::expected()) {
         String::new()
     } else {
         format!(" --router {}", local(listening))
