@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Instant;
 
-use crate::support::{Client, Node, Router, post, until};
+use crate::support::{Client, Node, Router, get, until};
 
 const MODEL: &[&str] = &["--slots", "1", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
 const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
@@ -20,17 +20,15 @@ fn tell_to_stop(router: &Router) {
     assert!(told.is_ok_and(|status| status.success()));
 }
 
-/// Returns when the router refuses new work.
+/// Returns when the router refuses new work. What it is asked until then waits for nothing.
 fn refuses(router: &Router) {
-    until("the router refuses new work", || {
-        (post(router.address, "/api/chat", ASK).status == 503).then_some(())
-    });
+    until("the router refuses new work", || (get(router.address, "/api/tags").status == 503).then_some(()));
 }
 
 #[test]
 fn running_answers_end_whole_and_new_work_is_refused_in_words() {
     let (node, router) = fleet("60s");
-    node.script(r#"[{"ok":{"n":40,"itl_ms":20}}]"#);
+    node.script(r#"[{"ok":{"n":100,"itl_ms":20}}]"#);
     let mut idle = Client::connect(router.address);
     idle.send("GET", "/api/version", &[], b"");
     assert_eq!(idle.reply().status, 200);
