@@ -29,7 +29,7 @@ fn an_answer_leaves_a_line_that_tells_where_it_ran_and_how_it_went() {
     let (_node, router, log) = fleet(&[]);
     let reply = post(router.address, "/api/chat", ASK);
     let line = next(&log);
-    let fields: [(&str, serde_json::Value); 10] = [
+    let fields: [(&str, serde_json::Value); 11] = [
         ("id", reply.header("x-request-id").into()),
         ("client", "127.0.0.1".into()),
         ("route", "/api/chat".into()),
@@ -38,6 +38,7 @@ fn an_answer_leaves_a_line_that_tells_where_it_ran_and_how_it_went() {
         ("status", 200.into()),
         ("ending", "complete".into()),
         ("attempts", 1.into()),
+        ("answer_tokens", 3.into()),
         ("bytes", reply.body.len().into()),
         ("why", reply.header("x-herdwick-why").into()),
     ];
@@ -140,8 +141,15 @@ fn nothing_of_what_is_said_gets_into_the_log() {
         ("user-agent", CANARY.to_owned()),
         ("content-encoding", CANARY.to_owned()),
     ];
-    for path in ["/api/chat", "/api/generate?key=canary-7f3a", "/canary-7f3a/api/chat", "/admin/canary-7f3a"]
-    {
+    for path in [
+        "/api/chat",
+        "/api/generate?key=canary-7f3a",
+        "/v1/chat/completions",
+        "/v1/messages?key=canary-7f3a",
+        "/canary-7f3a/api/chat",
+        "/v1/models/canary-7f3a",
+        "/admin/canary-7f3a",
+    ] {
         for body in &bodies {
             let mut client = Client::connect(router.address);
             let headers: Vec<_> = keys.iter().take(4).map(|(name, value)| (*name, value.as_str())).collect();
@@ -167,7 +175,7 @@ fn nothing_of_what_is_said_gets_into_the_log() {
     assert_eq!(router.ended(), Some(0));
     let lines = log.rest();
     let requests = lines.iter().filter(|line| line.contains("herdwick::request")).count();
-    assert!(requests >= 22, "the last ones are written before the end: {lines:#?}");
+    assert!(requests >= 37, "the last ones are written before the end: {lines:#?}");
     let told: Vec<_> = lines.iter().filter(|line| line.contains(CANARY)).collect();
     assert!(told.is_empty(), "{told:#?}");
 }

@@ -20,18 +20,15 @@ fn tell_to_stop(router: &Router) {
     assert!(told.is_ok_and(|status| status.success()));
 }
 
-/// Returns when the router refuses new work. It is asked for something that needs no slot: a request for a model that came
-/// before the signal would wait.
+/// Returns when the router refuses new work. What it is asked until then waits for nothing.
 fn refuses(router: &Router) {
-    until("the router refuses new work", || {
-        (get(router.address, "/api/version").status == 503).then_some(())
-    });
+    until("the router refuses new work", || (get(router.address, "/api/tags").status == 503).then_some(()));
 }
 
 #[test]
 fn running_answers_end_whole_and_new_work_is_refused_in_words() {
     let (node, router) = fleet("60s");
-    node.script(r#"[{"ok":{"n":40,"itl_ms":20}}]"#);
+    node.script(r#"[{"ok":{"n":100,"itl_ms":20}}]"#);
     let mut idle = Client::connect(router.address);
     idle.send("GET", "/api/version", &[], b"");
     assert_eq!(idle.reply().status, 200);

@@ -9,11 +9,11 @@ fn tried(router: &str, more: &[&str]) -> Finished {
     finished(&args)
 }
 
-/// Three lines, and nothing else: what, why, what next.
-fn failed(told: &Finished, lines: [&str; 3]) {
+/// These lines, and nothing else: what, why unless that says it all, what next.
+fn failed<const LINES: usize>(told: &Finished, lines: [&str; LINES]) {
     assert_eq!(told.code, Some(1), "{}", told.stderr);
     let said: Vec<&str> = told.stderr.lines().collect();
-    assert_eq!(said.len(), 3, "{}", told.stderr);
+    assert_eq!(said.len(), LINES, "{}", told.stderr);
     for (said, expected) in said.iter().zip(lines) {
         assert!(said.starts_with(expected), "{expected:?} does not begin {said:?}");
     }
@@ -125,4 +125,18 @@ fn an_answer_that_breaks_off_is_a_failure_and_keeps_what_was_said() {
     let told = tried(&address, &["m:1b", "hi", "--json"]);
     assert_eq!((told.code, told.stdout.as_str()), (Some(1), ""));
     assert!(told.stderr.contains("out of memory"), "{}", told.stderr);
+}
+
+#[test]
+fn a_mistyped_model_is_told_the_nearest_one_also_while_a_node_has_not_told_what_it_has() {
+    let node = Node::start("studio", HOT);
+    let silent = nobody();
+    let router = Router::start(&[node.spec(1), format!("mini=http://{silent}")], &[]).knows("m:1b");
+    failed(
+        &tried(&router.address.to_string(), &["m:2b", "hi"]),
+        [
+            "error: no node that answers has model 'm:2b', and mini has not answered since the router started",
+            "next:  did you mean 'm:1b'? Otherwise start mini or leave it out",
+        ],
+    );
 }

@@ -36,7 +36,7 @@ pub(crate) fn text(door: &Door, snapshot: &Snapshot, plugins: &[PluginStatus]) -
         line(&mut out, if index == 0 { "nodes" } else { "" }, node);
     }
     line(&mut out, "signals", &signals(plugins));
-    let router = if listening == client::expected() {
+    let router = if local(listening) == local(client::expected()) {
         String::new()
     } else {
         format!(" --router {}", local(listening))

@@ -122,10 +122,11 @@ pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, wri
             // Somebody who never told what it has may have it; a final 404 would be a guess.
             let silent = snapshot.backends().iter().filter(|backend| backend.seen.is_none());
             let silent: Vec<_> = silent.map(|backend| backend.node.name.to_string()).collect();
+            let nearest = nearest(snapshot, &profile.model);
             if silent.is_empty() {
-                Problem::ModelNotFound { name, nearest: nearest(snapshot, &profile.model) }
+                Problem::ModelNotFound { name, nearest }
             } else {
-                Problem::ModelUnheard { name, nodes: silent.join(", ") }
+                Problem::ModelUnheard { name, nearest, nodes: silent.join(", ") }
             }
         }
         _ => {

@@ -144,6 +144,8 @@ fn named<'a>(endpoint: Endpoint, found: &Body<'a>) -> Result<Option<Text<'a>>, P
 fn flawed(flaw: Flaw) -> Problem {
     match flaw {
         Flaw::Empty => Problem::MissingBody,
+        // The scanner knows no dialect; here it is known what every object has.
+        flaw @ Flaw::NotObject => Problem::InvalidJson { cause: format!("{flaw} like {{\"model\": …}}") },
         flaw if flaw.is_ambiguous() => Problem::AmbiguousJson { cause: flaw.to_string() },
         flaw => Problem::InvalidJson { cause: flaw.to_string() },
     }

@@ -66,7 +66,7 @@ pub(crate) enum Problem {
     /// Only nodes that do not answer have it.
     ModelOffline { name: String, nodes: String },
     /// The nodes that answer do not have it; others have not told yet what they have.
-    ModelUnheard { name: String, nodes: String },
+    ModelUnheard { name: String, nearest: Option<ModelName>, nodes: String },
     /// No node is known or reachable at all.
     NoNode { nodes: String },
     /// Every node that was tried failed before its answer began.
@@ -275,11 +275,16 @@ impl fmt::Display for Problem {
             Self::ModelOffline { name, nodes } => {
                 write!(out, "only nodes that do not answer have model '{name}': {nodes}; start them again")
             }
-            Self::ModelUnheard { name, nodes } => write!(
-                out,
-                "no node that answers has model '{name}', and {nodes} has not answered since the router started; \
-                 start it or leave it out"
-            ),
+            Self::ModelUnheard { name, nearest, nodes } => {
+                write!(
+                    out,
+                    "no node that answers has model '{name}', and {nodes} has not answered since the router started; "
+                )?;
+                if let Some(nearest) = nearest {
+                    write!(out, "did you mean '{nearest}'? Otherwise ")?;
+                }
+                write!(out, "start {nodes} or leave it out")
+            }
             Self::NoNode { nodes } if nodes.is_empty() => out.write_str(
                 "no node is known; start the router with --node http://HOST:11434 for each machine",
             ),

@@ -116,11 +116,8 @@ fn unicode(bytes: &[u8]) -> Option<(usize, char)> {
     }
     let (digits, _) = rest.strip_prefix(b"\\u")?.split_first_chunk()?;
     let units = [u16::try_from(first).ok()?, u16::try_from(hex(*digits)?).ok()?];
-    let mut pair = char::decode_utf16(units);
-    match (pair.next(), pair.next()) {
-        (Some(Ok(character)), None) => Some((10, character)),
-        _ => None,
-    }
+    let character = char::decode_utf16(units).next()?.ok()?;
+    Some((10, character))
 }
 
 fn hex(digits: [u8; 4]) -> Option<u32> {

@@ -5,6 +5,7 @@
 
 pub mod fuzz;
 pub mod lock;
+pub mod nightly;
 pub mod plugins;
 pub mod text;
 pub mod workspace;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use xtask::{fuzz, plugins, workspace::Workspace};
+use xtask::{fuzz, nightly, plugins, workspace::Workspace};
 
 /// Developer tasks of Herdwick.
 #[derive(Parser)]
@@ -42,6 +42,8 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
+    /// Run for an hour or so what would make every change wait too long.
+    Nightly,
 }
 
 fn main() -> ExitCode {
@@ -62,5 +64,6 @@ fn run(task: Task) -> Result<()> {
         Task::Plugins { names, check: false } => plugins::build(&workspace, &names),
         Task::Plugins { names, check: true } => plugins::check(&workspace, &names),
         Task::Fuzz { names, seconds } => fuzz::run(&workspace, &names, seconds),
+        Task::Nightly => nightly::run(&workspace),
     }
 }

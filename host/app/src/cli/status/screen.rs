@@ -25,9 +25,9 @@ impl Screen {
         print::still_read(&self.over(page, Terminal::stdout().rows()))
     }
 
-    /// Gives the cursor back.
+    /// Gives the cursor back, where the terminal showed the keys that ended it.
     pub(crate) fn leave(self) -> anyhow::Result<()> {
-        print::text(SHOW_CURSOR)
+        print::text(&format!("\r{CLEAR_LINE}{SHOW_CURSOR}"))
     }
 
     fn over(&mut self, page: &str, rows: Option<usize>) -> String {
