@@ -9,7 +9,7 @@ const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]
 const FRIEND: &str = "https://chat.example.com";
 
 /// Every route for clients, the admin API, what is refused, what is unknown.
-const ROUTES: [&str; 24] = [
+const ROUTES: [&str; 26] = [
     "POST /api/chat",
     "POST /api/generate",
     "POST /api/embed",
@@ -27,6 +27,8 @@ const ROUTES: [&str; 24] = [
     "GET /api/status",
     "GET /v1/models",
     "GET /v1/models/m:1b",
+    "GET /healthz",
+    "GET /readyz",
     "GET /",
     "GET /admin/v1/plugins",
     "POST /admin/v1/plugins/queue-depth/disable",
@@ -81,6 +83,9 @@ fn a_page_of_somebody_else_reaches_nothing() {
         ("host_not_allowed", &[("host", "169.254.169.254"), ("sec-fetch-site", "none")]),
         ("host_not_allowed", &[("host", "0.0.0.0"), ("sec-fetch-site", "none")]),
     ];
+    let plugins = || get(router.address, "/admin/v1/plugins").text();
+    let before = plugins();
+    assert!(before.contains("queue-depth"), "{before}");
     for route in ROUTES {
         for (code, headers) in attacks {
             let body = if route.starts_with("GET") { "" } else { ASK };
@@ -94,6 +99,14 @@ fn a_page_of_somebody_else_reaches_nothing() {
         }
     }
     assert_eq!(node.asked(), 0);
+    assert_eq!(states(&plugins()), states(&before), "no plugin was switched");
+}
+
+/// Name and state of every plugin; what else is told of them counts calls and time.
+fn states(plugins: &str) -> Vec<(String, String)> {
+    let plugins: serde_json::Value = serde_json::from_str(plugins).expect("JSON");
+    let list = plugins["plugins"].as_array().expect("a list").iter();
+    list.map(|plugin| (plugin["name"].to_string(), plugin["state"].to_string())).collect()
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::{HeaderName, VIA};
+use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, VIA};
 use http::request::Parts;
 use http::{Request, Response};
 
@@ -43,7 +43,8 @@ pub(crate) fn admit<B>(request: &Request<B>, peer: IpAddr) -> Result<(), Problem
     if gate::is_of_browser(headers) {
         return refuse("it does not answer pages in a browser");
     }
-    Ok(())
+    let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0");
+    if is_empty && !headers.contains_key(TRANSFER_ENCODING) { Ok(()) } else { gate::check_json(request) }
 }
 
 /// Passes the request on and the answer back.
@@ -69,12 +70,19 @@ mod tests {
             assert!(check("127.0.0.1", &[("host", host)]), "{host}");
         }
         assert!(check("::1", &[("host", "localhost")]));
+        let body = ("content-length", "2");
+        assert!(check("127.0.0.1", &[("host", "localhost"), ("content-length", "0")]));
+        assert!(check("127.0.0.1", &[("host", "localhost"), body, ("content-type", "application/json")]));
         for (peer, headers) in [
             ("192.168.1.9", &[("host", "localhost")][..]),
             ("127.0.0.1", &[("host", "evil.example")]),
             ("127.0.0.1", &[("host", "localhost.evil.example:11435")]),
             ("127.0.0.1", &[]),
             ("127.0.0.1", &[("host", "localhost"), ("x-forwarded-for", "10.0.0.1")]),
+            ("127.0.0.1", &[("host", "localhost"), ("x-forwarded-anything", "1")]),
+            ("127.0.0.1", &[("host", "localhost"), body]),
+            ("127.0.0.1", &[("host", "localhost"), body, ("content-type", "text/plain")]),
+            ("127.0.0.1", &[("host", "localhost"), ("transfer-encoding", "chunked")]),
             ("127.0.0.1", &[("host", "localhost"), ("origin", "http://localhost")]),
             ("127.0.0.1", &[("host", "localhost"), ("sec-fetch-site", "same-origin")]),
         ] {

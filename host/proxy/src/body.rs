@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 use crate::rescue::Problem;
 use crate::room::Place;
 
-/// Bytes that must come within the patience, unless they are the last. A client that sends a byte a second holds memory
-/// and a connection for as long as it likes; this is a hundredth of the slowest line that anybody chats over.
+/// Bytes that must come within the patience, unless they are the last. A client that sends a byte a second would hold
+/// memory and a connection for as long as it likes; in half a minute this is a tenth of what a telephone line carries.
 const PROGRESS: usize = 16 << 10;
 
 /// How large a body may be and how long it may take.

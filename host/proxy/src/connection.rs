@@ -135,10 +135,11 @@ where
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         // Only here bytes come and requests begin and end, so that asking about them right afterwards misses nothing.
-        if let Poll::Ready(ended) = self.http.as_mut().poll(context) {
+        let http = self.http.as_mut().poll(context);
+        self.left = self.left || self.leaving.as_mut().poll(context).is_ready();
+        if let Poll::Ready(ended) = http {
             return Poll::Ready(ended.map_or_else(End::Broken, |()| End::Over));
         }
-        self.left = self.left || self.leaving.as_mut().poll(context).is_ready();
         if self.left && self.peer.is_busy() {
             return Poll::Ready(End::Left);
         }

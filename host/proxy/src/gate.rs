@@ -134,8 +134,8 @@ impl Gate {
             Page::At(origin) if origin.to_str().is_ok_and(is_ours) => Ok(None),
             Page::At(origin) if self.origins.iter().any(|known| known.is(origin)) => Ok(Some(origin.clone())),
             Page::At(origin) => refuse(String::from_utf8_lossy(origin.as_bytes()).into_owned()),
-            Page::Near(address) if is_ours(address) => Ok(None),
-            Page::Near(address) => refuse(address.split('/').take(3).collect::<Vec<_>>().join("/")),
+            Page::Referred(address) if is_ours(address) => Ok(None),
+            Page::Referred(address) => refuse(address.split('/').take(3).collect::<Vec<_>>().join("/")),
             Page::Elsewhere => refuse("another site".to_owned()),
         }
     }
@@ -196,18 +196,26 @@ fn nothing_but<const N: usize>(headers: [(http::HeaderName, HeaderValue); N]) ->
 /// What a page sends must be of a type that browsers ask about before they send it. JSON is; what a plain form can send
 /// is not. Only a recording is sent as a form.
 fn check_type<B>(request: &Request<B>) -> Result<(), Problem> {
-    if request.method() != Method::POST {
+    let takes_forms = request.uri().path() == herdwick_dialect::Endpoint::Transcriptions.path();
+    if request.method() != Method::POST || (takes_forms && is_of_type(request, b"multipart/form-data")) {
+        return Ok(());
+    }
+    check_json(request)
+}
+
+/// Whether the request says that its body is JSON.
+pub(crate) fn check_json<B>(request: &Request<B>) -> Result<(), Problem> {
+    if is_of_type(request, b"application/json") {
         return Ok(());
     }
     let found = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let essence = found.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let takes_forms = request.uri().path() == herdwick_dialect::Endpoint::Transcriptions.path();
-    if essence.eq_ignore_ascii_case(b"application/json")
-        || (takes_forms && essence.eq_ignore_ascii_case(b"multipart/form-data"))
-    {
-        return Ok(());
-    }
     Err(Problem::MediaType { found: String::from_utf8_lossy(found).into_owned() })
+}
+
+fn is_of_type<B>(request: &Request<B>, wanted: &[u8]) -> bool {
+    let found = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let essence = found.split(|byte| *byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(wanted)
 }
 
 fn unclear(why: Unclear) -> Problem {

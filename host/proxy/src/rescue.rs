@@ -33,7 +33,7 @@ pub(crate) enum Problem {
     HostNotAllowed { host: String },
     /// A page asks that nobody let in.
     OriginNotAllowed { origin: String },
-    /// A page sends something else than JSON.
+    /// A page, or whoever changes settings, sends something else than JSON.
     MediaType { found: String },
     /// The admin API is not for whoever asks.
     Forbidden { why: &'static str },
@@ -217,7 +217,7 @@ impl fmt::Display for Problem {
                 Quoted(origin)
             ),
             Self::MediaType { found } => {
-                write!(out, "pages send JSON with content-type application/json, not {}", Quoted(found))
+                write!(out, "send JSON with content-type application/json, not {}", Quoted(found))
             }
             Self::Forbidden { why } => {
                 write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")

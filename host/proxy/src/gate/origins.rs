@@ -29,7 +29,7 @@ pub(crate) enum Page<'a> {
     /// A page from this origin.
     At(&'a HeaderValue),
     /// A page from the origin of this address, of which only the address is told.
-    Near(&'a str),
+    Referred(&'a str),
     /// A page of ours, or nobody's: somebody typed our address into a browser.
     Ours,
     /// A page from elsewhere that does not say where.
@@ -56,7 +56,7 @@ pub(crate) fn page(headers: &HeaderMap) -> Page<'_> {
     }
     let mut referers = headers.get_all(REFERER).iter();
     match (referers.next().map(HeaderValue::to_str), referers.next()) {
-        (Some(Ok(referer)), None) => Page::Near(referer),
+        (Some(Ok(referer)), None) => Page::Referred(referer),
         (Some(_), _) => Page::Elsewhere,
         (None, _) => Page::Ours,
     }
@@ -182,7 +182,7 @@ mod tests {
             (&[("sec-fetch-site", "cross-site")], Some(Page::Elsewhere)),
             (&[("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], Some(Page::Elsewhere)),
             (&[("sec-fetch-site", "new-word")], Some(Page::Elsewhere)),
-            (&[("referer", "http://evil/page")], Some(Page::Near("http://evil/page"))),
+            (&[("referer", "http://evil/page")], Some(Page::Referred("http://evil/page"))),
             (&[("sec-fetch-mode", "cors")], Some(Page::Ours)),
         ] {
             let mut headers = HeaderMap::new();
