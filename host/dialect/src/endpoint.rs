@@ -101,11 +101,6 @@ impl Endpoint {
         matches!(self, Self::Chat | Self::Generate)
     }
 
-    /// Whether a request without a prompt is one to load the model, or with a `keep_alive` of 0 to unload it.
-    pub fn loads_when_empty(self) -> bool {
-        matches!(self, Self::Chat | Self::Generate)
-    }
-
     /// How its streams are framed.
     pub fn framing(self) -> Framing {
         match self.family() {
