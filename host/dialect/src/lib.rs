@@ -12,6 +12,7 @@ pub mod failure;
 mod figures;
 pub mod frames;
 pub mod multipart;
+mod parameters;
 pub mod verdict;
 pub mod whole;
 
