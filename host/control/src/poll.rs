@@ -67,6 +67,11 @@ pub(crate) async fn run(
 async fn look(origin: &Origin, everything: bool, patience: Duration) -> Vec<Claim> {
     match try_look(origin, everything, patience).await {
         Ok(claims) => claims,
+        // Our own trouble says nothing of the backend; what is known of it grows old by itself.
+        Err(error) if error.is_ours() => {
+            tracing::warn!("{origin} could not be asked: {error}");
+            Vec::new()
+        }
         Err(error) => vec![Claim::Unreachable(error.to_string())],
     }
 }

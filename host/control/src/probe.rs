@@ -34,6 +34,19 @@ pub(crate) enum ProbeError {
     Format { what: &'static str, cause: String },
 }
 
+impl ProbeError {
+    /// Whether it is this process that cannot ask: it has no more file handles.
+    pub(crate) fn is_ours(&self) -> bool {
+        /// `EMFILE` and `ENFILE`, which are the same on every Unix; the standard library has no kind for them.
+        const HANDLES: [i32; 2] = [24, 23];
+        let code = match self {
+            Self::Connect(error) => error.raw_os_error(),
+            _ => None,
+        };
+        cfg!(unix) && code.is_some_and(|code| HANDLES.contains(&code))
+    }
+}
+
 /// Fetches `path`.
 pub(crate) async fn get(
     origin: &Origin,

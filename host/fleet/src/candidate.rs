@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::backend::{Backend, Holding};
 use crate::id::{PluginId, RowId};
+use crate::moment::Moment;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
 
@@ -45,6 +47,11 @@ pub enum Elimination {
         /// Slots in all.
         total: u32,
     },
+    /// It says that it has too much to do, and is left alone for a while.
+    Busy {
+        /// How long yet, from the survey.
+        rest: Duration,
+    },
     /// It listed the model, and said since that it does not have it.
     Denied,
     /// This request was tried there already and failed.
@@ -59,6 +66,7 @@ impl fmt::Display for Elimination {
             Self::Unreachable(why) => write!(out, "is unreachable: {why}"),
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
+            Self::Busy { .. } => out.write_str("says that it is busy"),
             Self::Denied => out.write_str("says that it does not have the model"),
             Self::Tried => out.write_str("failed for this request already"),
             Self::Vetoed(plugin) => write!(out, "is vetoed by {plugin}"),
@@ -90,7 +98,7 @@ pub enum Lack {
 
 impl Field {
     /// Looks at every holder of the model that the request names; `tried` are those where it failed.
-    pub fn survey(profile: &Profile, snapshot: &Snapshot, tried: &[RowId]) -> Self {
+    pub fn survey(profile: &Profile, snapshot: &Snapshot, tried: &[RowId], now: Moment) -> Self {
         let mut field = Self::default();
         for (backend, holding) in snapshot.holders(&profile.model) {
             let slots = &holding.live.slots;
@@ -100,6 +108,8 @@ impl Field {
                 Some(Elimination::Unreachable(why.into()))
             } else if holding.live.is_denied_since(backend.listed) {
                 Some(Elimination::Denied)
+            } else if let Some(until) = holding.live.busy_until(now) {
+                Some(Elimination::Busy { rest: until.since(now) })
             } else if slots.free() == 0 {
                 Some(Elimination::Full { total: slots.total() })
             } else {
@@ -119,10 +129,19 @@ impl Field {
         field
     }
 
+    /// When somebody who said that it is busy may be asked again, at the soonest.
+    pub fn next_chance(&self) -> Option<Duration> {
+        let rests = self.eliminated.iter().filter_map(|out| match out.why {
+            Elimination::Busy { rest } => Some(rest),
+            _ => None,
+        });
+        rests.min()
+    }
+
     /// Why nobody is left, in the order in which it decides what to tell the client.
     pub fn lack(&self) -> Lack {
         let any = |test: fn(&Elimination) -> bool| self.eliminated.iter().any(|e| test(&e.why));
-        if any(|why| matches!(why, Elimination::Full { .. })) {
+        if any(|why| matches!(why, Elimination::Full { .. } | Elimination::Busy { .. })) {
             Lack::Busy
         } else if any(|why| matches!(why, Elimination::Tried)) {
             Lack::Exhausted

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::moment::Moment;
 use crate::slots::Slots;
@@ -57,7 +58,15 @@ pub struct HoldingLive {
     succeeded: AtomicMoment,
     /// When its backend last said that it does not have the model.
     denied: AtomicMoment,
+    /// Until when nobody is sent here, because its backend said that it has too much to do.
+    busy_until: AtomicMoment,
+    /// How often it said so since the last good answer.
+    refusals: AtomicU32,
 }
+
+/// How long somebody who says that it is busy is left alone: doubled each time it says so again, up to the most.
+/// Asking costs little, but what many ask at once is what keeps it busy.
+const LEFT_ALONE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
 impl HoldingLive {
     /// Nothing running, nothing loading.
@@ -68,7 +77,22 @@ impl HoldingLive {
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
             denied: AtomicMoment::default(),
+            busy_until: AtomicMoment::default(),
+            refusals: AtomicU32::new(0),
         }
+    }
+
+    /// Its backend says that it has too much to do, whatever we count.
+    pub fn mark_busy(&self, now: Moment) {
+        let (first, most) = LEFT_ALONE;
+        let before = self.refusals.fetch_add(1, Ordering::AcqRel);
+        let alone = most.min(first * 2_u32.pow(before.min(8)));
+        self.busy_until.set(Some(now.plus(alone)));
+    }
+
+    /// Until when nobody is to be sent here, if that is not over.
+    pub fn busy_until(&self, now: Moment) -> Option<Moment> {
+        self.busy_until.get().filter(|until| *until > now)
     }
 
     /// Its backend says that it does not have the model, whatever it listed. Nobody is sent here for it until a newer
@@ -95,6 +119,8 @@ impl HoldingLive {
     pub fn credit_success(&self, now: Moment) {
         self.succeeded.set(Some(now));
         self.load_began.set(None);
+        self.busy_until.set(None);
+        self.refusals.store(0, Ordering::Release);
     }
 
     /// When a load that we started and that nobody answered for yet began.
@@ -136,6 +162,22 @@ mod tests {
         assert_eq!((live.load_began(), live.succeeded()), (None, Some(Moment(70))));
         drop((first, second));
         assert_eq!(live.load_began(), None);
+    }
+
+    #[test]
+    fn somebody_who_says_that_it_is_busy_is_left_alone_longer_each_time() {
+        let live = HoldingLive::new(1);
+        for (now, until) in
+            [(0, 250), (250, 750), (750, 1_750), (1_750, 3_750), (3_750, 7_750), (7_750, 11_750)]
+        {
+            assert_eq!(live.busy_until(Moment(now)), None, "it may be asked again");
+            live.mark_busy(Moment(now));
+            assert_eq!(live.busy_until(Moment(now)), Some(Moment(until)));
+        }
+        live.credit_success(Moment(8_000));
+        assert_eq!(live.busy_until(Moment(8_000)), None);
+        live.mark_busy(Moment(9_000));
+        assert_eq!(live.busy_until(Moment(9_000)), Some(Moment(9_250)), "a good answer makes good");
     }
 
     #[test]

@@ -60,7 +60,7 @@ fn decision(criterion: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| {
             bencher.iter(|| {
                 let set = host.current();
-                let field = Field::survey(black_box(&profile), &snapshot, &[]);
+                let field = Field::survey(black_box(&profile), &snapshot, &[], Moment(1));
                 let decision = decide(&profile, &snapshot, field, &*set, Moment(1));
                 assert_eq!(decision.candidates.len(), usize::from(nodes));
                 decision

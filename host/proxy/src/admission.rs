@@ -7,14 +7,16 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use herdwick_fleet::candidate::Lack;
 use herdwick_fleet::{
     Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide,
 };
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
+use crate::budget::Retry;
 use crate::rescue::Problem;
 use crate::router::Router;
 use crate::ticket::Ticket;
@@ -35,33 +37,74 @@ struct ModelLine {
     places: Semaphore,
 }
 
-/// Finds a slot for the request on a backend where it did not fail yet, waiting for one if need be. A request that was tried already has stood in line: it neither queues again nor keeps others waiting
-/// while it looks for a node that is new to it.
-pub(crate) async fn admit(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
-    if !tries.is_first() {
-        return look(router, profile, tries).await;
-    }
+/// A slot, and for a request that was tried before the right to try again.
+pub(crate) struct Admitted<'a> {
+    pub(crate) ticket: Ticket,
+    /// Held until the backend answers, or does not.
+    pub(crate) retry: Option<Retry<'a>>,
+}
+
+/// Finds a slot for the request on a backend where it did not fail yet, waiting for one if need be. A request that was
+/// tried already has stood in line: it neither queues again nor keeps others waiting while it looks for a node that is
+/// new to it.
+pub(crate) async fn admit<'a>(
+    router: &'a Router,
+    profile: &Profile,
+    tries: &mut Tries,
+) -> Result<Admitted<'a>, Problem> {
+    let began = Instant::now();
+    let deadline = tries.deadline();
+    let admitted = if tries.is_first() {
+        stand_in_line(router, profile, tries, deadline).await
+    } else {
+        look(router, profile, tries, deadline).await
+    };
+    tries.waited(began.elapsed());
+    admitted
+}
+
+async fn stand_in_line<'a>(
+    router: &'a Router,
+    profile: &Profile,
+    tries: &Tries,
+    deadline: Instant,
+) -> Result<Admitted<'a>, Problem> {
     let line = router.line.of(&profile.model, router.limits.waiting);
     let Ok(_place) = line.places.try_acquire() else {
         return Err(Problem::QueueFull { name: tries.written.clone(), waiting: router.limits.waiting });
     };
     // The semaphores are never closed, so the only error is the deadline.
-    let turn = timeout_at(tries.deadline, line.turn.acquire()).await;
+    let turn = timeout_at(deadline, line.turn.acquire()).await;
     let _turn = turn.map_err(|_| timed_out(router, tries))?;
-    look(router, profile, tries).await
+    look(router, profile, tries, deadline).await
 }
 
 /// Decides, and decides again whenever something changed, until there is a slot.
-async fn look(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticket, Problem> {
+async fn look<'a>(
+    router: &'a Router,
+    profile: &Profile,
+    tries: &Tries,
+    deadline: Instant,
+) -> Result<Admitted<'a>, Problem> {
     let mut published = router.published();
     loop {
         let mut freed = pin!(router.line.freed.notified());
         // From here on a freed slot is noticed, also one that frees before the first await.
         freed.as_mut().enable();
         published.mark_unchanged();
-        if let Some(ticket) = try_now(router, profile, tries)? {
-            return Ok(ticket);
-        }
+        // The right to try again is not held while waiting for a slot: others could use it.
+        let retry = if tries.is_first() {
+            None
+        } else {
+            let retry = router.budget.retry(&router.ledger.counters, deadline).await;
+            Some(retry.ok_or_else(|| timed_out(router, tries))?)
+        };
+        let chance = match try_now(router, profile, tries)? {
+            Found::Slot(ticket) => return Ok(Admitted { ticket, retry }),
+            Found::Nothing { chance } => chance,
+        };
+        drop(retry);
+        let again = chance.map_or(deadline, |rest| deadline.min(Instant::now() + rest));
         let change = async {
             tokio::select! {
                 () = freed => {}
@@ -69,35 +112,48 @@ async fn look(router: &Router, profile: &Profile, tries: &Tries) -> Result<Ticke
                 Ok(()) = published.changed() => {}
             }
         };
-        timeout_at(tries.deadline, change).await.map_err(|_| timed_out(router, tries))?;
+        if timeout_at(again, change).await.is_err() && again >= deadline {
+            return Err(timed_out(router, tries));
+        }
     }
+}
+
+/// What one look found.
+enum Found {
+    /// A slot.
+    Slot(Ticket),
+    /// Everybody who could is full or busy; when somebody who said so may be asked again, if anybody did.
+    Nothing { chance: Option<Duration> },
 }
 
 fn timed_out(router: &Router, tries: &Tries) -> Problem {
     Problem::QueueTimeout { name: tries.written.clone(), seconds: router.limits.wait.as_secs() }
 }
 
-/// Decides once. `None` = everybody who could is full.
-fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Option<Ticket>, Problem> {
+/// Decides once.
+fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Found, Problem> {
     let snapshot = router.snapshot();
-    let field = Field::survey(profile, &snapshot, tries.rows());
+    let now = router.now();
+    let field = Field::survey(profile, &snapshot, tries.rows(), now);
+    let chance = field.next_chance();
     if field.candidates.is_empty() {
         return match field.lack() {
-            Lack::Busy => Ok(None),
+            Lack::Busy => Ok(Found::Nothing { chance }),
             _ => Err(lacking(&field, &snapshot, profile, &tries.written)),
         };
     }
     let policy = router.policy().pin();
-    let Decided { decision, candidates } = decide(profile, &snapshot, field, &*policy, router.now());
+    let Decided { decision, candidates } = decide(profile, &snapshot, field, &*policy, now);
     let decision = Arc::new(decision);
     router.ring().push(Arc::clone(&decision));
     if candidates.is_empty() {
-        return refused(&decision, &tries.written).map_or(Ok(None), Err);
+        return refused(&decision, &tries.written).map_or(Ok(Found::Nothing { chance }), Err);
     }
     // A rule's advice outranks the order of costs, as long as whom it names can serve.
     let advised = tries.advised_row();
     let advised = candidates.iter().find(|candidate| Some(candidate.backend.row) == advised);
-    Ok(Ticket::take(&decision, advised.or(candidates.first()), router.now(), &router.line.freed))
+    let ticket = Ticket::take(&decision, advised.or(candidates.first()), now, &router.line.freed);
+    Ok(ticket.map_or(Found::Nothing { chance }, Found::Slot))
 }
 
 /// What to tell somebody whom the plugins left no candidate; `None` when one of the busy ones may still come.
@@ -106,7 +162,8 @@ fn refused(decision: &Decision, written: &str) -> Option<Problem> {
     if let Basis::Refused(plugin) = &decision.basis {
         return Some(Problem::PluginFailed { plugin: plugin.to_string() });
     }
-    let busy = decision.eliminated.iter().any(|out| matches!(out.why, Elimination::Full { .. }));
+    let is_busy = |why: &Elimination| matches!(why, Elimination::Full { .. } | Elimination::Busy { .. });
+    let busy = decision.eliminated.iter().any(|out| is_busy(&out.why));
     let reasons = decision.eliminated.iter().map(|out| format!("{} {}", out.node, out.why));
     (!busy).then(|| Problem::Vetoed { name, reasons: reasons.collect::<Vec<_>>().join(", ") })
 }

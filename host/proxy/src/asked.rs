@@ -3,6 +3,7 @@
 //! another.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use herdwick_dialect::{Endpoint, multipart};
@@ -13,6 +14,7 @@ use http::header::CONTENT_TYPE;
 
 use crate::aliases::Aliases;
 use crate::rescue::Problem;
+use crate::room::Room;
 
 /// Bodies larger than this are read on another thread: at a gigabyte per second a photograph would hold up all
 /// streams for a noticeable moment, and waking a thread costs less than that.
@@ -75,17 +77,25 @@ pub(crate) fn name(written: &str) -> Result<(ModelName, String), Problem> {
 }
 
 /// Puts the name that the operator means in the place of the one that was written, if there is one.
-pub(crate) fn rename(asked: &mut Asked, aliases: &Aliases, body: Bytes) -> Bytes {
+pub(crate) fn rename(
+    asked: &mut Asked,
+    aliases: &Aliases,
+    body: Bytes,
+    room: &Arc<Room>,
+) -> Result<Bytes, Problem> {
     let Some(meant) = aliases.get(&asked.model) else {
-        return body;
+        return Ok(body);
     };
     asked.model = meant.model.clone();
     let (Some(before), Some(after)) = (body.get(..asked.at.start), body.get(asked.at.end..)) else {
-        return body;
+        return Ok(body);
     };
     // A model's name holds nothing that JSON or a form would have to escape.
     let quote: &[u8] = if body.get(asked.at.start) == Some(&b'"') { b"\"" } else { b"" };
-    [before, quote, meant.written.as_bytes(), quote, after].concat().into()
+    let parts = [before, quote, meant.written.as_bytes(), quote, after];
+    let mut place = room.place();
+    place.grow(parts.iter().map(|part| part.len()).sum())?;
+    Ok(place.keep(parts.concat().into()))
 }
 
 /// A form with a recording in it.
@@ -246,6 +256,7 @@ mod tests {
 
     #[test]
     fn another_name_stands_where_the_written_one_stood() {
+        let room = Room::new(1 << 10);
         let aliases = Aliases::new([("gpt-4o".to_owned(), "qwen3:8b".to_owned())]).expect("good names");
         for (body, renamed) in [
             (r#"{"model":"gpt-4o","stream":false}"#, r#"{"model":"qwen3:8b","stream":false}"#),
@@ -253,15 +264,15 @@ mod tests {
             (r#"{"model":"other"}"#, r#"{"model":"other"}"#),
         ] {
             let mut asked = chat(body).expect(body);
-            let after = rename(&mut asked, &aliases, Bytes::copy_from_slice(body.as_bytes()));
-            assert_eq!(after, renamed.as_bytes());
+            let after = rename(&mut asked, &aliases, Bytes::copy_from_slice(body.as_bytes()), &room);
+            assert_eq!(after.expect("there is room"), renamed.as_bytes());
             assert_eq!(chat(renamed).expect(renamed).model, asked.model, "what is routed is what is sent");
         }
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "multipart/form-data; boundary=XY".parse().expect("a value"));
         let body = "--XY\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ngpt-4o\r\n--XY--\r\n";
         let mut asked = form(&headers, body.as_bytes()).expect("a form");
-        let after = rename(&mut asked, &aliases, Bytes::copy_from_slice(body.as_bytes()));
-        assert_eq!(after, body.replace("gpt-4o", "qwen3:8b").as_bytes());
+        let after = rename(&mut asked, &aliases, Bytes::copy_from_slice(body.as_bytes()), &room);
+        assert_eq!(after.expect("there is room"), body.replace("gpt-4o", "qwen3:8b").as_bytes());
     }
 }

@@ -9,7 +9,7 @@ use herdwick_dialect::endpoint::Framing;
 use herdwick_dialect::verdict::{self, Verdict};
 use herdwick_dialect::{Endpoint, whole};
 use herdwick_fleet::{Backend, RequestId};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
@@ -73,22 +73,25 @@ pub(crate) struct Answered {
     pub(crate) verdict: Verdict,
     pub(crate) kind: Option<HeaderValue>,
     pub(crate) body: Bytes,
+    /// Whether that is all of it.
+    pub(crate) is_whole: bool,
 }
 
 /// Asks the backend. Returns when its answer begins, which can take minutes.
 pub(crate) async fn ask(router: &Router, backend: &Backend, call: &Call) -> Result<Answer, Failure> {
     let (response, link) = send(router, backend, call).await.map_err(Failure::Unanswered)?;
     let (mut head, incoming) = response.into_parts();
-    headers::strip_one_hop(&mut head.headers);
+    let is_framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
+    headers::keep_for_client(&mut head.headers);
     // How the backend frames is its business; we frame for our client, who spoke to us.
     head.version = http::Version::HTTP_11;
     if !head.status.is_success() {
-        return error(call, head, incoming, link).await;
+        return error(call, head, Rest { incoming, is_framed, link }).await;
     }
     let body = if is(&head.headers, "application/x-ndjson") || is(&head.headers, "text/event-stream") {
         Content::Stream(Stream::begin(call, incoming, link).await?)
     } else {
-        keep(call, &head.headers, incoming, link).await?
+        keep(call, &head.headers, Rest { incoming, is_framed, link }).await?
     };
     Ok(Answer { head, body })
 }
@@ -115,29 +118,47 @@ async fn send(
     answer
 }
 
-/// Reads an error and judges it.
-async fn error(call: &Call, head: Parts, incoming: Incoming, link: Link) -> Result<Answer, Failure> {
+/// What of an answer is still to come, and over which connection.
+struct Rest {
+    incoming: Incoming,
+    /// Whether its end says that all of it came.
+    is_framed: bool,
+    link: Link,
+}
+
+/// Reads an error and judges it, by its beginning if it is long.
+async fn error(call: &Call, head: Parts, answer: Rest) -> Result<Answer, Failure> {
+    let Rest { incoming, is_framed, link } = answer;
     let (body, rest) = read(incoming, ERROR).await.map_err(Failure::Broke)?;
-    if rest.is_none() {
-        link.give_back();
-    }
     let verdict = verdict::judge(call.endpoint, head.status.as_u16(), &body);
-    if verdict == Verdict::Client && rest.is_none() {
-        let facts = whole::Whole::default();
-        return Ok(Answer { head, body: Content::Whole(body, facts) });
+    let is_whole = rest.is_none();
+    let content = match rest {
+        None => {
+            link.give_back();
+            Content::Whole(body.clone(), whole::Whole::default())
+        }
+        Some(incoming) => Content::Pass(Pass::new(body.clone(), incoming, is_framed, link)),
+    };
+    if verdict == Verdict::Client {
+        return Ok(Answer { head, body: content });
     }
     let kind = head.headers.get(CONTENT_TYPE).cloned();
-    Err(Failure::Answered(Answered { status: head.status, verdict, kind, body }))
+    Err(Failure::Answered(Answered { status: head.status, verdict, kind, body, is_whole }))
 }
 
 /// Holds an answer back until it is whole, unless it is too long for that.
-async fn keep(call: &Call, headers: &HeaderMap, incoming: Incoming, link: Link) -> Result<Content, Failure> {
+async fn keep(call: &Call, headers: &HeaderMap, answer: Rest) -> Result<Content, Failure> {
+    let Rest { incoming, is_framed, link } = answer;
     let (body, rest) = read(incoming, whole::HELD).await.map_err(Failure::Broke)?;
     if let Some(incoming) = rest {
-        return Ok(Content::Pass(Pass::new(body, incoming, link)));
+        return Ok(Content::Pass(Pass::new(body, incoming, is_framed, link)));
     }
     link.give_back();
-    let facts = whole::check(call.endpoint, is(headers, "application/json"), &body);
+    let is_json = is(headers, "application/json");
+    if !is_json && !is_framed {
+        return Err(Failure::Garbled("nothing says that its answer is complete"));
+    }
+    let facts = whole::check(call.endpoint, is_json, &body);
     let facts = facts.map_err(|_| Failure::Garbled("its answer is no JSON"))?;
     if facts.only_loaded && !call.only_loads {
         return Err(Failure::OnlyLoaded);
@@ -231,7 +252,8 @@ impl Answered {
             Verdict::Client => Verdict::Broken,
             verdict => verdict,
         };
-        Self { status, verdict, kind: Some(HeaderValue::from_static("application/json")), body: json }
+        let kind = Some(HeaderValue::from_static("application/json"));
+        Self { status, verdict, kind, body: json, is_whole: true }
     }
 
     /// Whether the client should read it as it is, once nobody else is left: an error in its own dialect with a text.
@@ -245,7 +267,10 @@ impl Answered {
                 | Verdict::ContextTooSmall
                 | Verdict::Broken
         );
-        presentable && !self.status.is_redirection() && self.body.trim_ascii().starts_with(b"{")
+        presentable
+            && self.is_whole
+            && !self.status.is_redirection()
+            && self.body.trim_ascii().starts_with(b"{")
     }
 }
 

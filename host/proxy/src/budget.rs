@@ -18,23 +18,32 @@ const SHARE: usize = 5;
 #[derive(Debug, Default)]
 pub(crate) struct Budget {
     retrying: AtomicUsize,
+    waiting: AtomicUsize,
     freed: Notify,
 }
 
 /// A retry under way. Dropping it ends it.
 pub(crate) struct Retry<'a>(&'a Budget);
 
+/// Somebody who waits. Nobody who comes later passes.
+struct Waiting<'a>(&'a Budget);
+
 impl Budget {
-    /// Waits until a retry may run; `None` if that is not before the deadline.
+    /// Waits until a retry may run, in order of arrival; `None` if that is not before the deadline.
     pub(crate) async fn retry(&self, counters: &Counters, deadline: Instant) -> Option<Retry<'_>> {
+        if self.waiting.load(Ordering::Acquire) == 0
+            && let Some(retry) = self.try_retry(counters)
+        {
+            return Some(retry);
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let _waiting = Waiting(self);
         loop {
-            let mut freed = std::pin::pin!(self.freed.notified());
-            // From here on a retry that ends is noticed, also one that ends before the await.
-            freed.as_mut().enable();
+            // Whoever was told and leaves without taking it tells the next one: tokio's `Notified` does when dropped.
+            timeout_at(deadline, self.freed.notified()).await.ok()?;
             if let Some(retry) = self.try_retry(counters) {
                 return Some(retry);
             }
-            timeout_at(deadline, freed).await.ok()?;
         }
     }
 
@@ -46,15 +55,26 @@ impl Budget {
     }
 }
 
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 impl Drop for Retry<'_> {
     fn drop(&mut self) {
         self.0.retrying.fetch_sub(1, Ordering::AcqRel);
-        self.0.freed.notify_one();
+        // Without anybody who waits the word would be kept, and the next to wait would look once for nothing.
+        if self.0.waiting.load(Ordering::Acquire) > 0 {
+            self.0.freed.notify_one();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -72,11 +92,32 @@ mod tests {
     async fn a_retry_over_the_budget_waits_for_another_to_end() {
         let (budget, counters) = (Budget::default(), Counters::default());
         let mut running: Vec<_> = std::iter::from_fn(|| budget.try_retry(&counters)).collect();
-        let soon = Instant::now() + std::time::Duration::from_secs(1);
+        let soon = Instant::now() + Duration::from_secs(1);
         assert!(budget.retry(&counters, soon).await.is_none(), "nothing ended in time");
-        let waiting = budget.retry(&counters, soon + std::time::Duration::from_secs(9));
+        let waiting = budget.retry(&counters, soon + Duration::from_secs(9));
         let ending = async { drop(running.pop()) };
         let (retry, ()) = tokio::join!(waiting, ending);
         assert!(retry.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_ends_a_retry_and_wants_the_next_one_stands_behind_those_who_wait() {
+        let (budget, counters) = (Budget::default(), Counters::default());
+        let mut running: Vec<_> = std::iter::from_fn(|| budget.try_retry(&counters)).collect();
+        let deadline = Instant::now() + Duration::from_secs(9);
+        let order = std::cell::RefCell::new(Vec::new());
+        let waits = async {
+            let retry = budget.retry(&counters, deadline).await;
+            order.borrow_mut().push("waited");
+            drop(retry);
+        };
+        let again = async {
+            running.pop();
+            let retry = budget.retry(&counters, deadline).await;
+            order.borrow_mut().push("came back");
+            drop(retry);
+        };
+        tokio::join!(waits, again);
+        assert_eq!(*order.borrow(), ["waited", "came back"]);
     }
 }

@@ -2,6 +2,7 @@
 //! (`middleware/zstd.go`). Backends get it plain: it was read here anyway, and what was checked is what goes on.
 
 use std::io::Read as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, HeaderValue};
@@ -19,6 +20,8 @@ const WINDOW: u64 = 8 << 20;
 /// How many times as long as it came a body may become. Text shrinks to a fifth; what shrinks to a hundredth is made
 /// to harm.
 const RATIO: usize = 100;
+/// Bodies that are unpacked at once. Each takes its window besides its place, and a core.
+pub(crate) const DECODERS: usize = 4;
 /// Bytes that are decoded before the bounds are looked at again.
 const STEP: usize = 64 << 10;
 
@@ -42,13 +45,19 @@ pub(crate) async fn read(body: Incoming, head: &Parts, router: &Router) -> Resul
     if !packed {
         return Ok(place.keep(body));
     }
-    // What it may become takes its place before it is there.
+    // What it may become takes its place before it is there, and keeps it though its client leaves: the work goes on.
     place.grow(most(&body, limit))?;
+    // Never closed, so the only result is a permit.
+    let decoder = Arc::clone(&router.decoders).acquire_owned().await;
     // It takes milliseconds per megabyte, which other streams would feel.
-    let plain = tokio::task::spawn_blocking(move || decode(&body, limit)).await;
-    let plain = plain.unwrap_or_else(|error| Err(broken(&error)))?;
-    place.shrink_to(plain.len());
-    Ok(place.keep(plain))
+    let work = move || {
+        let _decoder = decoder;
+        decode(&body, limit).map(|plain| {
+            place.shrink_to(plain.len());
+            place.keep(plain)
+        })
+    };
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(broken(&error)))
 }
 
 /// How many bytes a packed body may become.

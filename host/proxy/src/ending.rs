@@ -14,7 +14,7 @@ use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::peer::{Peer, UnderWay};
-use crate::relay::Body;
+use crate::relay::{Body, Broken};
 use crate::routes::Route;
 use crate::ticket::Ticket;
 
@@ -196,12 +196,12 @@ impl Followed {
 
 impl HttpBody for Followed {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if self.account.is_cut() {
             self.body.cut_off();
         }

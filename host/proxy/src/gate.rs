@@ -100,8 +100,12 @@ impl Gate {
         let host = hosts::of(request).map_err(unclear)?;
         let in_uri = hosts::in_uri(request).map_err(unclear)?;
         let by_browser = is_of_browser(request.headers());
+        // A page whose own name points here reads from us as from itself, and over plain HTTP its browser then says
+        // neither whose it is nor where it is from. It says that it is a browser.
+        let may_be_page = by_browser || origins::looks_like_browser(request.headers());
         // Whoever names a host in the address itself takes us for a proxy, unless it is the one that is asked.
-        let named = [host.filter(|_| by_browser), in_uri.filter(|named| by_browser || Some(*named) != host)];
+        let named =
+            [host.filter(|_| may_be_page), in_uri.filter(|named| may_be_page || Some(*named) != host)];
         for named in named.into_iter().flatten() {
             self.check_name(named)?;
         }

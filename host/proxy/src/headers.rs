@@ -1,5 +1,4 @@
-//! Header rules: what goes to a backend is allow-listed, what comes back loses what belongs to one hop, and
-//! what we say ourselves is printable.
+//! Header rules: what goes to a backend and what comes back is on a list, and what we say ourselves is printable.
 
 use herdwick_dialect::Endpoint;
 use herdwick_fleet::RequestId;
@@ -32,18 +31,9 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// message stay here: we frame it ourselves.
 const TO_BACKEND: [HeaderName; 2] = [header::ACCEPT, TRACEPARENT];
 
-/// Headers that concern one hop (RFC 9110 §7.6.1), and the length, which hyper writes anew.
-const ONE_HOP: [HeaderName; 9] = [
-    header::CONNECTION,
-    header::CONTENT_LENGTH,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-];
+/// What of a backend's headers a client sees. What frames the answer is ours, and what a browser would act on, from
+/// cookies to origins, would act on us.
+const TO_CLIENT: [HeaderName; 3] = [header::CACHE_CONTROL, header::CONTENT_TYPE, header::RETRY_AFTER];
 
 /// The headers of the request to a backend.
 pub(crate) fn to_backend(call: &Call, host: HeaderValue) -> HeaderMap {
@@ -63,19 +53,15 @@ pub(crate) fn to_backend(call: &Call, host: HeaderValue) -> HeaderMap {
     headers
 }
 
-/// Takes out of a backend's answer what belongs to the hop between it and us, and what only we may say.
-pub(crate) fn strip_one_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    let ours = [NODE, WHY, MODEL, ATTEMPTS, ERROR_CODE, SHOULD_RETRY, WARNING, PARTIAL];
-    for name in ONE_HOP.into_iter().chain(named).chain(ours) {
-        headers.remove(name);
+/// Leaves of a backend's headers what the client may see.
+pub(crate) fn keep_for_client(headers: &mut HeaderMap) {
+    let mut kept = HeaderMap::with_capacity(TO_CLIENT.len() + 6);
+    for name in TO_CLIENT {
+        if let Some(value) = headers.remove(&name) {
+            kept.insert(name, value);
+        }
     }
+    *headers = kept;
 }
 
 /// A request's id as a header value.
@@ -127,18 +113,25 @@ mod tests {
     }
 
     #[test]
-    fn headers_of_one_hop_end_here() {
+    fn a_client_sees_only_what_is_listed() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
             ("connection", "close, X-Private"),
             ("x-private", "1"),
             ("transfer-encoding", "chunked"),
             ("content-type", "application/json"),
+            ("set-cookie", "session=1"),
+            ("access-control-allow-origin", "*"),
+            ("location", "http://elsewhere"),
+            ("x-herdwick-node", "somebody else"),
+            ("retry-after", "5"),
         ] {
             headers.insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static(value));
         }
-        strip_one_hop(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["content-type"]);
+        keep_for_client(&mut headers);
+        let mut names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-type", "retry-after"]);
     }
 
     #[test]

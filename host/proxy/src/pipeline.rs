@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use herdwick_dialect::{Endpoint, Family};
-use herdwick_fleet::{Failure as Class, Profile};
+use herdwick_fleet::Profile;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::admission::{self, Admitted};
 use crate::attempt::{self, Call, Content};
 use crate::ending::{Account, Followed};
 use crate::peer::Peer;
@@ -16,7 +17,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{admission, aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
+use crate::{aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -66,7 +67,7 @@ async fn dispatch(
         Ok(Route::Inference(endpoint)) => {
             peer.unless_cut(Box::pin(infer(router, account, endpoint, request))).await
         }
-        Ok(Route::Show) => Box::pin(show::show(router, account, request)).await,
+        Ok(Route::Show) => peer.unless_cut(Box::pin(show::show(router, account, request))).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
         Ok(Route::Ps) => Ok(aggregate::ps(&router.snapshot(), router.now())),
         Ok(Route::Models) => Ok(aggregate::models(&router.snapshot(), &router.aliases)),
@@ -97,7 +98,7 @@ async fn infer(
     let (head, body) = request.into_parts();
     let body = encoding::read(body, &head, router).await?;
     let mut asked = asked::read(endpoint, &head.headers, &body).await?;
-    let body = asked::rename(&mut asked, &router.aliases, body);
+    let body = asked::rename(&mut asked, &router.aliases, body, &router.room)?;
     account.asks_for(&asked.model);
     let expected_tokens = asked.expected_tokens();
     let mut profile = Profile {
@@ -139,21 +140,18 @@ async fn attempt(
     call: &Call,
     tries: &mut Tries,
 ) -> Result<Response<Body>, Option<Ended>> {
-    let _retry = if tries.is_first() {
-        None
-    } else {
-        let retry = router.budget.retry(&router.ledger.counters, tries.deadline).await;
-        Some(retry.ok_or_else(|| tries.exhausted())?)
-    };
-    let mut ticket = match account.waits_for(admission::admit(router, profile, tries)).await {
-        Ok(ticket) => ticket,
-        // Only the tries of this request know how each of them ended.
-        Err(Problem::NodesFailed { .. }) => return Err(Some(tries.exhausted())),
-        Err(problem) => return Err(Some(problem.into())),
-    };
+    let Admitted { mut ticket, retry } =
+        match account.waits_for(admission::admit(router, profile, tries)).await {
+            Ok(admitted) => admitted,
+            // Only the tries of this request know how each of them ended.
+            Err(Problem::NodesFailed { .. }) => return Err(Some(tries.exhausted())),
+            Err(problem) => return Err(Some(problem.into())),
+        };
     account.asks(&ticket);
     let began = Instant::now();
-    match attempt::ask(router, &ticket.backend, call).await {
+    let asked = attempt::ask(router, &ticket.backend, call).await;
+    drop(retry);
+    match asked {
         Ok(answer) => {
             if answer.head.status.is_success() {
                 ticket.succeeded(router.now());
@@ -167,14 +165,14 @@ async fn attempt(
             Ok(response)
         }
         Err(failure) => {
-            if failure.class() == Class::ModelMissing {
-                ticket.denied(router.now());
-            }
+            ticket.heard(failure.class(), router.now());
             tries.failed(&ticket, failure, began.elapsed());
-            // The slot is free before anybody thinks about what to do next.
+            // The slot is free before anybody thinks about what to do next, and the plugins are let go before anybody
+            // waits.
             let decision = Arc::clone(&ticket.decision);
             drop(ticket);
-            tries.advised(&decision, &*router.policy().pin()).await.map_err(Some)?;
+            let advice = tries.advice(&decision, &*router.policy().pin()).map_err(Some)?;
+            tries.follow(advice).await.map_err(Some)?;
             Err(None)
         }
     }

@@ -42,14 +42,30 @@ pub(crate) struct Stream {
     /// It ends in an error frame of ours.
     broke: bool,
     link: Option<Link>,
+    /// Until the last frame is here.
     ticket: Option<Ticket>,
+    /// Who answers, for telling the client.
+    node: Option<Arc<str>>,
 }
 
 /// A long answer under way, which nobody looks into.
 pub(crate) struct Pass {
     begun: Option<Bytes>,
     incoming: Incoming,
+    /// Whether its end says that all of it came; where only the connection's end does, nobody can tell.
+    is_framed: bool,
     held: Option<(Link, Option<Ticket>)>,
+}
+
+/// An answer that breaks off, which its client sees by how it ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The backend's connection broke.
+    #[error("the backend's answer broke off ({0})")]
+    Backend(#[from] hyper::Error),
+    /// It ended, and nothing says that it is complete.
+    #[error("the backend's answer ended without saying that it is complete")]
+    Unfinished,
 }
 
 /// Why a stream ended without its last frame.
@@ -79,6 +95,7 @@ impl Stream {
             broke: false,
             link: Some(link),
             ticket: None,
+            node: None,
         };
         loop {
             let data = match stream.incoming.frame().await {
@@ -86,11 +103,13 @@ impl Stream {
                 Some(Err(error)) => return Err(Failure::Broke(error)),
                 None => {
                     stream.finish();
-                    let is_whole = stream.ending.end() == End::Complete;
-                    return if is_whole {
-                        Ok(stream)
-                    } else {
-                        Err(Failure::Garbled("its answer ended before it began"))
+                    let whole = stream.ready.as_ref().filter(|_| !stream.broke);
+                    return match (stream.ending.end(), whole) {
+                        (End::Complete, _) => Ok(stream),
+                        (End::Failed, Some(frame)) => {
+                            Err(Failure::Answered(Answered::in_stream(call.endpoint, frame)))
+                        }
+                        _ => Err(Failure::Garbled("its answer ended before it began")),
                     };
                 }
             };
@@ -115,7 +134,9 @@ impl Stream {
 
     /// Keeps the slot until the answer's end.
     pub(crate) fn hold(&mut self, ticket: Ticket) {
-        self.ticket = Some(ticket);
+        // A short answer may have come in one piece.
+        self.node = Some(Arc::clone(&ticket.backend.node.name));
+        self.ticket = Some(ticket).filter(|_| !self.is_said());
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -127,6 +148,8 @@ impl Stream {
                 return Poll::Ready(None);
             }
             match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+                // Behind the last frame only the end of the body is awaited, so that the connection can be used again.
+                Some(_) if self.is_said() => self.close(),
                 // Trailers say nothing that we pass on.
                 Some(Ok(frame)) => self.take(frame.into_data().unwrap_or_default()),
                 Some(Err(_)) => self.break_off(Break::Lost),
@@ -141,7 +164,13 @@ impl Stream {
             return self.break_off(Break::Garbled);
         };
         match self.ending.read(&whole) {
-            Ok(()) => self.ready = Some(whole).filter(|whole| !whole.is_empty()),
+            Ok(()) => {
+                self.ready = Some(whole).filter(|whole| !whole.is_empty());
+                if self.is_said() {
+                    // The work is done, whenever the backend ends the body.
+                    self.ticket = None;
+                }
+            }
             Err(bad) => {
                 self.ready = Some(whole.split_to(bad.at)).filter(|good| !good.is_empty());
                 self.break_off(Break::Garbled);
@@ -149,12 +178,24 @@ impl Stream {
         }
     }
 
+    /// Whether the backend has said its last.
+    fn is_said(&self) -> bool {
+        self.ending.end() != End::Truncated
+    }
+
+    /// Ends without another word. The connection is not used again.
+    fn close(&mut self) {
+        self.over = true;
+        self.link = None;
+        self.ticket = None;
+    }
+
     /// The backend ended its answer.
     fn finish(&mut self) {
         let rest = self.frames.rest();
         // A last frame may lack its mark; anything else that is left is a part of one, which no client could read.
         let readable = self.ending.read(&rest).is_ok();
-        if self.ending.end() != End::Truncated {
+        if self.is_said() {
             self.ready = Some(rest).filter(|rest| !rest.is_empty());
             self.over = true;
             if let Some(link) = self.link.take() {
@@ -175,8 +216,7 @@ impl Stream {
 
     /// Ends with an error frame. The connection is unusable, the slot is free.
     fn break_off(&mut self, why: Break) {
-        let node = self.ticket.as_ref().map(|ticket| Arc::clone(&ticket.backend.node.name));
-        let node = node.as_deref().unwrap_or("the node");
+        let node = self.node.as_deref().unwrap_or("the node");
         let (code, text) = match why {
             Break::Lost => {
                 ("node_lost", format!("the connection to {node} broke in the middle of the answer"))
@@ -205,8 +245,8 @@ impl Stream {
 
 impl Pass {
     /// `begun` is what was read already.
-    pub(crate) fn new(begun: Bytes, incoming: Incoming, link: Link) -> Self {
-        Self { begun: Some(begun), incoming, held: Some((link, None)) }
+    pub(crate) fn new(begun: Bytes, incoming: Incoming, is_framed: bool, link: Link) -> Self {
+        Self { begun: Some(begun), incoming, is_framed, held: Some((link, None)) }
     }
 
     /// Keeps the slot until the answer's end.
@@ -216,7 +256,7 @@ impl Pass {
         }
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(begun) = self.begun.take() {
             return Poll::Ready(Some(Ok(Frame::data(begun))));
         }
@@ -225,13 +265,17 @@ impl Pass {
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
             // The connection is unusable; the slot is free.
             Some(Err(_)) => self.held = None,
+            None if !self.is_framed => {
+                self.held = None;
+                return Poll::Ready(Some(Err(Broken::Unfinished)));
+            }
             Some(Ok(_)) | None => {
                 if let Some((link, _ticket)) = self.held.take() {
                     link.give_back();
                 }
             }
         }
-        Poll::Ready(frame)
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
     }
 }
 
@@ -246,7 +290,7 @@ impl Body {
         if let Self::Stream(stream) = self
             && !stream.over
         {
-            stream.break_off(Break::Stopping);
+            if stream.is_said() { stream.close() } else { stream.break_off(Break::Stopping) }
         }
     }
 
@@ -265,12 +309,12 @@ impl Body {
 
 impl HttpBody for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Stream(stream) => {

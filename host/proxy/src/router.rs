@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, Snapshot};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::admission::Line;
 use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
+use crate::encoding::DECODERS;
 use crate::ending::Ledger;
 use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
@@ -103,6 +104,8 @@ pub struct Router {
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
     pub(crate) budget: Budget,
+    /// The right to unpack a body.
+    pub(crate) decoders: Arc<Semaphore>,
     pub(crate) ledger: Arc<Ledger>,
     fleet: Arc<ArcSwap<Snapshot>>,
     published: watch::Receiver<Generation>,
@@ -137,6 +140,7 @@ impl Router {
             pools: Pools::default(),
             ids: Ids::default(),
             budget: Budget::default(),
+            decoders: Arc::new(Semaphore::new(DECODERS)),
             ledger: Arc::new(Ledger { outcomes, counters }),
             fleet,
             published,

@@ -2,11 +2,13 @@
 //! them, and so no slot is taken and nothing decided.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use herdwick_dialect::Endpoint;
-use herdwick_fleet::{Backend, Field, Profile};
+use herdwick_fleet::{Backend, Failure as Class, Field, Profile};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::timeout;
 
 use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::Account;
@@ -17,6 +19,8 @@ use crate::{admission, asked, encoding, headers};
 
 /// Machines that are asked before giving up; a fleet that fails is not asked all round.
 const MOST: usize = 3;
+/// How long one may take. It loads nothing for this.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Asks one holder after the other, in the order of their names.
 pub(crate) async fn show(
@@ -27,7 +31,7 @@ pub(crate) async fn show(
     let (head, body) = request.into_parts();
     let body = encoding::read(body, &head, router).await?;
     let mut asked = asked::read(Endpoint::Show, &head.headers, &body).await?;
-    let body = asked::rename(&mut asked, &router.aliases, body);
+    let body = asked::rename(&mut asked, &router.aliases, body, &router.room)?;
     account.asks_for(&asked.model);
     let snapshot = router.snapshot();
     let mut holders: Vec<Arc<Backend>> = snapshot
@@ -38,7 +42,7 @@ pub(crate) async fn show(
     holders.sort_by(|one, two| one.node.name.cmp(&two.node.name));
     if holders.is_empty() {
         let profile = profile(account, &asked);
-        let field = Field::survey(&profile, &snapshot, &[]);
+        let field = Field::survey(&profile, &snapshot, &[], router.now());
         return Err(admission::lacking(&field, &snapshot, &profile, &asked.written));
     }
     drop(snapshot);
@@ -51,15 +55,24 @@ pub(crate) async fn show(
         only_loads: true,
     };
     let mut told = Vec::new();
-    for backend in holders.into_iter().take(MOST) {
-        match attempt::ask(router, &backend, &call).await {
+    let mut denied = 0;
+    for backend in holders.iter().take(MOST) {
+        let asked = timeout(PATIENCE, attempt::ask(router, backend, &call)).await;
+        match asked.unwrap_or(Err(Failure::Garbled("it does not answer"))) {
             Ok(answer) => {
                 let mut response = Response::from_parts(answer.head, content(answer.body));
                 response.headers_mut().insert(headers::NODE, headers::text(&backend.node.name));
                 return Ok(response);
             }
-            Err(failure) => told.push(in_words(&backend, &failure)),
+            Err(failure) => {
+                denied += usize::from(failure.class() == Class::ModelMissing);
+                told.push(format!("{}: {failure}", backend.node.name));
+            }
         }
+    }
+    if denied == told.len() {
+        let nearest = admission::nearest(&router.snapshot(), &asked.model);
+        return Err(Problem::ModelNotFound { name: asked.written, nearest });
     }
     Err(Problem::NodesFailed { name: asked.written, attempts: told.join(", ") })
 }
@@ -70,10 +83,6 @@ fn content(content: Content) -> Body {
         Content::Stream(stream) => Body::Stream(Box::new(stream)),
         Content::Pass(pass) => Body::Pass(Box::new(pass)),
     }
-}
-
-fn in_words(backend: &Backend, failure: &Failure) -> String {
-    format!("{}: {failure}", backend.node.name)
 }
 
 /// As much of a profile as telling why nobody has the model takes.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use herdwick_fleet::live::{HoldingLive, LoadCredit};
-use herdwick_fleet::{Backend, Candidate, Decision, Moment, Residency, SlotGuard};
+use herdwick_fleet::{Backend, Candidate, Decision, Failure, Moment, Residency, SlotGuard};
 use tokio::sync::Notify;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
@@ -53,9 +53,13 @@ impl Ticket {
         }
     }
 
-    /// The backend says that it does not have the model.
-    pub(crate) fn denied(&self, now: Moment) {
-        self.live.mark_denied(now);
+    /// The backend failed in a way that says something to everybody who would be sent there next.
+    pub(crate) fn heard(&self, failure: Failure, now: Moment) {
+        match failure {
+            Failure::ModelMissing => self.live.mark_denied(now),
+            Failure::Overloaded => self.live.mark_busy(now),
+            _ => {}
+        }
     }
 
     /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdwick_fleet::{Decision, Failure as Class, RowId, SignalPolicy, Situation, Step, Tried};
+use herdwick_fleet::{Decision, Failure as Class, PluginId, RowId, SignalPolicy, Situation, Step, Tried};
 use tokio::time::Instant;
 
 use crate::attempt::{Answered, Failure};
@@ -12,21 +12,23 @@ use crate::rescue::Problem;
 use crate::router::Limits;
 use crate::ticket::Ticket;
 
-/// What happened so far, and until when and how often more may happen.
+/// What happened so far, and how long and how often more may happen.
 pub(crate) struct Tries {
     /// The model as the client wrote it.
     pub(crate) written: String,
-    /// Until when a slot may be waited for, over all tries.
-    pub(crate) deadline: Instant,
+    /// How long it may yet wait, over all tries. What a backend takes to answer is no waiting.
+    patience: Duration,
+    /// How often it was tried.
+    count: u32,
     /// Failures in words, for the client.
     told: Vec<String>,
-    /// Failures as data, for the rules.
+    /// Failures as data, for the rules; of each backend the last one that was merely busy.
     tried: Vec<Tried>,
-    /// Where nobody asks again: those that failed, less those that were merely busy and were waited for.
+    /// Where it is not asked again.
     spent: Vec<RowId>,
     /// Whom a rule advises to ask next.
     advised: Option<RowId>,
-    /// The last error that a backend put into words.
+    /// The last failure, if its backend put it into words.
     answered: Option<Answered>,
     /// Who failed last.
     last_node: Option<Arc<str>>,
@@ -41,20 +43,24 @@ pub(crate) enum Ended {
     Theirs(Answered),
 }
 
+/// What the rules advise, and who of them.
+pub(crate) type Advice = (Option<PluginId>, Step);
+
+/// Failures that are kept in words; a busy node can be asked often before it has room.
+const TOLD: usize = 8;
+
 impl From<Problem> for Ended {
     fn from(problem: Problem) -> Self {
         Self::Ours(problem)
     }
 }
 
-/// Failures that are kept in words; a busy node can be asked often before it has room.
-const TOLD: usize = 8;
-
 impl Tries {
     pub(crate) fn new(limits: &Limits, written: String) -> Self {
         Self {
             written,
-            deadline: Instant::now() + limits.wait,
+            patience: limits.wait,
+            count: 0,
             told: Vec::new(),
             tried: Vec::new(),
             spent: Vec::new(),
@@ -65,6 +71,16 @@ impl Tries {
         }
     }
 
+    /// Until when it may wait, from now on.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
+    /// It waited so long.
+    pub(crate) fn waited(&mut self, time: Duration) {
+        self.patience = self.patience.saturating_sub(time);
+    }
+
     /// Where it is not to be tried again.
     pub(crate) fn rows(&self) -> &[RowId] {
         &self.spent
@@ -72,12 +88,12 @@ impl Tries {
 
     /// Whether nothing failed yet.
     pub(crate) fn is_first(&self) -> bool {
-        self.tried.is_empty()
+        self.count == 0
     }
 
     /// How often it was tried.
     pub(crate) fn count(&self) -> u32 {
-        u32::try_from(self.tried.len()).unwrap_or(u32::MAX)
+        self.count
     }
 
     /// Whom a rule advises to ask next.
@@ -92,30 +108,37 @@ impl Tries {
 
     /// Takes down a failure.
     pub(crate) fn failed(&mut self, ticket: &Ticket, failure: Failure, took: Duration) {
+        self.count += 1;
         if self.told.len() < TOLD {
             self.told.push(format!("{}: {failure}", ticket.backend.node.name));
         }
         self.last_node = Some(Arc::clone(&ticket.backend.node.name));
-        let (row, status) = (ticket.backend.row, failure.status());
-        self.tried.push(Tried { row, failure: failure.class(), status, took });
-        self.spent.push(row);
-        if let Failure::Answered(answered) = failure {
-            self.answered = Some(answered);
+        let row = ticket.backend.row;
+        let tried = Tried { row, failure: failure.class(), status: failure.status(), took };
+        if tried.failure == Class::Overloaded {
+            // Busy is not broken: it is asked again, and how often only time limits.
+            self.tried.retain(|before| (before.row, before.failure) != (row, Class::Overloaded));
+        } else {
+            self.spent.push(row);
         }
+        self.tried.push(tried);
+        self.answered = match failure {
+            Failure::Answered(answered) => Some(answered),
+            _ => None,
+        };
     }
 
-    /// Asks the rules what next. `Ok` = decide again; the error ends the request.
-    pub(crate) async fn advised(
-        &mut self,
-        decision: &Decision,
-        policy: &dyn SignalPolicy,
-    ) -> Result<(), Ended> {
-        // Busy is not broken, and costs nobody any work: how often it is asked again only time limits.
+    /// Asks the rules what next, unless nothing more may happen.
+    pub(crate) fn advice(&mut self, decision: &Decision, policy: &dyn SignalPolicy) -> Result<Advice, Ended> {
         let failures = self.tried.iter().filter(|tried| tried.failure != Class::Overloaded).count();
         if failures > self.retries {
             return Err(self.exhausted());
         }
-        let (rule, step) = policy.next(&Situation { decision, tried: &self.tried });
+        Ok(policy.next(&Situation { decision, tried: &self.tried }))
+    }
+
+    /// Does what the rules advise. `Ok` = decide again; the error ends the request.
+    pub(crate) async fn follow(&mut self, (rule, step): Advice) -> Result<(), Ended> {
         self.advised = None;
         match step {
             Step::Retry(row) => self.advised = Some(row),
@@ -131,22 +154,26 @@ impl Tries {
         Ok(())
     }
 
-    /// Waits, and lets those that were busy be asked again.
+    /// Waits, and lets those that had no room be asked again.
     async fn wait(&mut self, wait: Duration) -> Result<(), Ended> {
-        let until = Instant::now() + wait;
-        if until >= self.deadline {
+        if wait >= self.patience {
             return Err(self.exhausted());
         }
-        tokio::time::sleep_until(until).await;
+        tokio::time::sleep(wait).await;
+        self.waited(wait);
         let last = |row: RowId| self.tried.iter().rfind(|tried| tried.row == row).map(|tried| tried.failure);
-        self.spent.retain(|row| !matches!(last(*row), Some(Class::Overloaded | Class::NoRoom)));
+        self.spent.retain(|row| last(*row) != Some(Class::NoRoom));
         Ok(())
     }
 
     /// What to tell the client when nobody is left.
     pub(crate) fn exhausted(&mut self) -> Ended {
+        let all_miss_it = self.tried.iter().all(|tried| tried.failure == Class::ModelMissing);
         match self.answered.take() {
-            Some(answered) if answered.is_telling() => Ended::Theirs(answered),
+            // That there is no such model is final, so everybody must have said so.
+            Some(answered) if answered.is_telling() && (all_miss_it || answered.status != 404) => {
+                Ended::Theirs(answered)
+            }
             _ => Ended::Ours(Problem::NodesFailed {
                 name: self.written.clone(),
                 attempts: self.told.join(", "),

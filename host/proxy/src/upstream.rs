@@ -85,7 +85,15 @@ pub(crate) struct Pools {
 pub(crate) struct Pool {
     /// What its `Host` is.
     host: HeaderValue,
-    idle: Mutex<Vec<(SendRequest<Full<Bytes>>, Instant)>>,
+    idle: Mutex<Idle>,
+}
+
+/// Connections that nobody uses, and since when; the last one that was used is the last.
+#[derive(Default)]
+struct Idle {
+    connections: Vec<(SendRequest<Full<Bytes>>, Instant)>,
+    /// Whether somebody lets go of those that are old.
+    is_swept: bool,
 }
 
 /// A connection in use. Dropping it closes it, which is how a backend learns that its client left.
@@ -115,9 +123,6 @@ pub(crate) async fn send(
     connect: Duration,
 ) -> Result<(Response<Incoming>, Link), Failure> {
     while let Some(mut sender) = pool.take() {
-        if sender.ready().await.is_err() {
-            continue;
-        }
         let sent = Instant::now();
         match sender.try_send_request(request()).await {
             Ok(response) => return Ok((response, Link { sender, pool: Arc::clone(pool) })),
@@ -140,19 +145,34 @@ impl Pool {
         self.host.clone()
     }
 
+    /// The connection that was used last and can take a request now. One that cannot yet stays: its backend may still
+    /// read what it answered already.
     fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((sender, since)) = idle.pop() {
-            if since.elapsed() > IDLE_FOR {
-                // Those below are older still.
-                idle.clear();
-                return None;
-            }
-            if !sender.is_closed() {
-                return Some(sender);
+        idle.sweep();
+        let ready = idle.connections.iter().rposition(|(sender, _)| sender.is_ready())?;
+        Some(idle.connections.remove(ready).0)
+    }
+
+    /// Lets go of connections that nobody used for long, for as long as there are any.
+    async fn sweep(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(IDLE_FOR).await;
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.sweep();
+            if idle.connections.is_empty() {
+                idle.is_swept = false;
+                return;
             }
         }
-        None
+    }
+}
+
+impl Idle {
+    fn sweep(&mut self) {
+        let now = Instant::now();
+        let old = |since: &Instant| now.saturating_duration_since(*since) > IDLE_FOR;
+        self.connections.retain(|(sender, since)| !sender.is_closed() && !old(since));
     }
 }
 
@@ -162,8 +182,12 @@ impl Link {
     /// answer, which is the price of using a connection twice (HTTP/1.1 has no names for requests).
     pub(crate) fn give_back(self) {
         let mut idle = self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE && !self.sender.is_closed() {
-            idle.push((self.sender, Instant::now()));
+        if idle.connections.len() >= IDLE || self.sender.is_closed() {
+            return;
+        }
+        idle.connections.push((self.sender, Instant::now()));
+        if !std::mem::replace(&mut idle.is_swept, true) {
+            tokio::spawn(Arc::clone(&self.pool).sweep());
         }
     }
 }

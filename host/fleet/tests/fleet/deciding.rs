@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{Claim, Field, RowId};
+use herdwick_fleet::{Claim, Field, Moment, RowId};
 
 use super::{Scene, Script, decided, occupy, profile};
 
@@ -100,7 +100,7 @@ fn a_veto_takes_a_candidate_out_and_says_who_did_it() {
 fn why_nobody_is_left_depends_on_who_could_still_come() {
     let mut scene = Scene::default().node("a", true, 1).node("b", true, 1);
     let snapshot = scene.snapshot();
-    let lack = |tried: &[RowId]| Field::survey(&profile(0), &snapshot, tried).lack();
+    let lack = |tried: &[RowId]| Field::survey(&profile(0), &snapshot, tried, Moment(0)).lack();
     let busy = [occupy(&snapshot, "a", 1), occupy(&snapshot, "b", 1)];
     assert_eq!(lack(&[]), Lack::Busy);
     assert_eq!(lack(&[RowId(0)]), Lack::Busy, "the other one may still free a slot");
@@ -109,15 +109,18 @@ fn why_nobody_is_left_depends_on_who_could_still_come() {
     for node in ["a", "b"] {
         scene.tell(node, Claim::Unreachable("gone".into()));
     }
-    assert_eq!(Field::survey(&profile(0), &scene.snapshot(), &[]).lack(), Lack::Unreachable);
-    assert_eq!(Field::survey(&profile(0), &Scene::default().snapshot(), &[]).lack(), Lack::Unknown);
+    assert_eq!(Field::survey(&profile(0), &scene.snapshot(), &[], Moment(0)).lack(), Lack::Unreachable);
+    assert_eq!(
+        Field::survey(&profile(0), &Scene::default().snapshot(), &[], Moment(0)).lack(),
+        Lack::Unknown
+    );
 }
 
 #[test]
 fn a_refused_connection_counts_before_any_probe() {
     let snapshot = three().snapshot();
     snapshot.backends()[0].live.mark_refused();
-    let field = Field::survey(&profile(0), &snapshot, &[]);
+    let field = Field::survey(&profile(0), &snapshot, &[], Moment(0));
     let names: Vec<_> = field.candidates.iter().map(|candidate| candidate.name()).collect();
     assert_eq!(names, ["b", "c"]);
     assert!(field.eliminated[0].why.to_string().contains("refused a connection just now"));

@@ -104,6 +104,6 @@ impl SignalPolicy for Script {
 
 fn decided(snapshot: &Snapshot, tried: &[RowId], signals: Script, lot: u128) -> Decision {
     let profile = profile(lot);
-    let field = Field::survey(&profile, snapshot, tried);
+    let field = Field::survey(&profile, snapshot, tried, Moment(0));
     decide(&profile, snapshot, field, &signals, Moment(0)).decision
 }

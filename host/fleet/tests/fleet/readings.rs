@@ -9,7 +9,7 @@ use super::{Scene, occupy, profile};
 
 fn read(snapshot: &Snapshot, column: Column, now: Moment) -> Vec<f64> {
     let profile = profile(0);
-    let field = Field::survey(&profile, snapshot, &[]);
+    let field = Field::survey(&profile, snapshot, &[], Moment(0));
     let columns: Arc<[Column]> = [column].into();
     let matrix = Matrix::fill(columns, &field.candidates, &profile, snapshot, now);
     matrix.iter().map(|(_, values)| values[0]).collect()

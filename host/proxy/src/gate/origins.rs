@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER};
+use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER, USER_AGENT};
 
 use super::hosts::Host;
 
@@ -39,6 +39,11 @@ pub(crate) enum Page<'a> {
 /// Whether a browser sent it: only one tells where a request comes from.
 pub(crate) fn is_of_browser(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| *name == ORIGIN || *name == REFERER || name.as_str().starts_with(SEC_FETCH))
+}
+
+/// Whether it calls itself one. Some programs do too, so that only its `Host` is looked at for that.
+pub(crate) fn looks_like_browser(headers: &HeaderMap) -> bool {
+    headers.get_all(USER_AGENT).iter().any(|agent| agent.as_bytes().starts_with(b"Mozilla/"))
 }
 
 /// Which page a browser's request acts for. Several answers to one question count as the worst.

@@ -63,6 +63,12 @@ fn a_program_may_ask_under_any_name_that_is_one() {
     ] {
         assert_eq!(knock(line, &[("host", host)]), expected, "{line} {host}");
     }
+    // A page whose own name points here, in a browser that says nothing else.
+    let page = |host| knock("GET /api/tags", &[("host", host), ("user-agent", "Mozilla/5.0 (X11)")]);
+    assert_eq!(
+        (page("evil.example:11435"), page(OURS), page("192.168.1.5")),
+        ("host_not_allowed", "in", "in")
+    );
     assert_eq!(knock("GET /", &[]), "invalid_host");
     assert_eq!(knock("GET /", &[("host", "a"), ("host", "a")]), "invalid_host");
 }
