@@ -11,7 +11,7 @@ use bytes::Bytes;
 use herdwick_dialect::Endpoint;
 use herdwick_fleet::{
     Claim, Column, Counters, Fleet, Generation, LivePolicy, Matrix, Model, ModelName, Moment, Observation,
-    Origin, Outcome, Outcomes, PluginId, Ring, Sheet, SignalPolicy, Words,
+    Origin, Outcome, Outcomes, PluginId, Sheet, SignalPolicy, Words,
 };
 use herdwick_proxy::gate::Trust;
 use herdwick_proxy::listen::Listeners;

@@ -72,7 +72,7 @@ pub fn read<'a>(kind: &str, body: &'a [u8]) -> Result<Form<'a>, Flaw> {
         let end = end(part, dashed)?;
         let (field, after) = part.split_at(end);
         let (head, content) = split(field, b"\r\n\r\n").ok_or(Flaw::Broken("has a field without a head"))?;
-        let head = self::head(head)?;
+        let head = self::head(head, content.len())?;
         match head.name.as_str() {
             "model" | "stream" if !head.is_plain => {
                 return Err(Flaw::Head("makes a file of a model or stream, or a text in another charset"));
@@ -124,14 +124,18 @@ struct Head {
     is_plain: bool,
 }
 
-/// Reads the head of a field. Only the two headers of RFC 7578 §4.8 may stand in it: Go decodes the content by a
-/// `Content-Transfer-Encoding`, others cut it by a `Content-Length`.
-fn head(head: &[u8]) -> Result<Head, Flaw> {
+/// Reads the head of a field whose content has so many bytes. Only the two headers of RFC 7578 §4.8 may stand in it: Go
+/// decodes the content by a `Content-Transfer-Encoding`, others cut it by a `Content-Length`, unless that says nothing
+/// new, as with OkHttp and Spring.
+fn head(head: &[u8], length: usize) -> Result<Head, Flaw> {
     let head = str::from_utf8(head).map_err(|_| Flaw::Head("is no text"))?;
     let (mut disposition, mut kind) = (None, None);
     for line in head.split("\r\n") {
         // A folded line has no such name either.
         let (key, value) = line.split_once(':').ok_or(Flaw::Head("has a line without a colon"))?;
+        if key.eq_ignore_ascii_case("content-length") && value.trim_matches(' ') == length.to_string() {
+            continue;
+        }
         let (place, value) = if key.eq_ignore_ascii_case("content-disposition") {
             (&mut disposition, parameters::read(value).map_err(Flaw::Head)?)
         } else if key.eq_ignore_ascii_case("content-type") {
@@ -217,6 +221,10 @@ mod tests {
             (
                 "name=\"model\"\r\nContent-Type: text/plain; charset=UTF-8",
                 "name=\"file\"; filename=\"a \\\"b\"",
+            ),
+            (
+                "name=\"model\"\r\nContent-Length: 9",
+                "name=\"file\"; filename=a; filename*=utf-8''a%20b\r\nContent-Length: 12",
             ),
             ("NAME=\"model\"", "name=\"file\"; filename=\"a\"\r\ncontent-TYPE:audio/wav"),
         ] {

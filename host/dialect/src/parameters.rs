@@ -49,8 +49,9 @@ pub(crate) fn read(text: &str) -> Result<Value<'_>, &'static str> {
         let (key, behind) = token(parameter.trim_start_matches(' '));
         let behind = behind.strip_prefix('=').ok_or("has a parameter without `=`")?;
         let (content, behind) = content(behind)?;
-        // RFC 2231: `key*` outranks `key` for some and is another one for others.
-        if key.is_empty() || key.contains('*') {
+        // RFC 2231: `key*` outranks `key` for some and is another one for others. What a file is called nobody here asks,
+        // and .NET says it both ways.
+        if key.is_empty() || (key.contains('*') && !key.eq_ignore_ascii_case("filename*")) {
             return Err("has a parameter whose name is empty or has a `*`");
         }
         if value.get(key).is_some() {

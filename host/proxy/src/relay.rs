@@ -180,7 +180,7 @@ impl Stream {
 
     /// Whether the backend has said its last.
     fn is_said(&self) -> bool {
-        self.ending.end() != End::Truncated
+        self.ending.is_over()
     }
 
     /// Ends without another word. The connection is not used again.
