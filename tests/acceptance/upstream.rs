@@ -357,3 +357,51 @@ fn odd_answers_that_are_whole_are_answers() {
         assert_eq!(reply.header("x-herdwick-warning"), warning, "{id}");
     }
 }
+
+#[test]
+fn a_node_that_does_not_say_what_is_in_its_memory_is_asked_all_the_same() {
+    let fleet = Fleet::start();
+    // E27: the hint is half a minute late, everything else works.
+    fleet.one.script(r#"[{"ps":{"delay_ms":30000}}]"#);
+    let before = polls(&fleet.one);
+    until("it was polled three times more", || (polls(&fleet.one) >= before + 3).then_some(()));
+    let reply = fleet.ask("/api/chat", ASK);
+    assert_eq!((reply.status, reply.header("x-herdwick-node")), (200, "one"), "{}", reply.text());
+}
+
+/// How often a node was asked for its version, which it is when it does not answer what comes first.
+fn polls(node: &Node) -> usize {
+    let log = node.log();
+    log.as_array().expect("a list").iter().filter(|entry| entry["path"] == "/api/version").count()
+}
+
+#[test]
+fn a_node_that_closes_every_connection_is_passed_by() {
+    let fleet = Fleet::start();
+    // E6: it accepts and hangs up, also over the connections that are open.
+    fleet.one.script(r#"[{"rst":{"after":0}},{"acceptclose":{"n":50}}]"#);
+    let reply = fleet.ask("/api/chat", ASK);
+    assert_eq!((reply.status, reply.header("x-herdwick-node")), (200, "two"), "{}", reply.text());
+}
+
+#[test]
+fn an_answer_framed_in_two_ways_is_one_answer_and_its_connection_is_not_used_again() {
+    let fleet = Fleet::start();
+    // E17: of a length and chunks the chunks count (RFC 9112 §6.3), and nobody trusts what follows.
+    fleet.one.script(r#"[{"cl_te":{}}]"#);
+    let first = fleet.ask("/api/chat", WHOLE);
+    assert_eq!(first.status, 200, "{}", first.text());
+    for _ in 0..3 {
+        assert_eq!(fleet.ask("/api/chat", WHOLE).json()["done"], true);
+    }
+}
+
+#[test]
+fn a_node_that_fails_fast_costs_nobody_an_answer() {
+    let fleet = Fleet::start();
+    // E9: whoever fails in a millisecond must not look like whoever is free.
+    fleet.one.script(&format!("[{}]", [r#"{"status":{"code":500,"body":"broken"}}"#; 5].join(",")));
+    for _ in 0..5 {
+        assert_eq!(fleet.ask("/api/chat", ASK).status, 200, "the other one answers");
+    }
+}

@@ -82,7 +82,15 @@ async fn try_look(origin: &Origin, everything: bool, patience: Duration) -> Resu
         claims.push(ollama::version(&probe::get(origin, "/api/version", patience).await?)?);
         claims.push(ollama::models(&probe::get(origin, "/api/tags", patience).await?)?);
     }
-    claims.push(ollama::resident(&probe::get(origin, "/api/ps", patience).await?)?);
+    match probe::get(origin, "/api/ps", patience).await {
+        Ok(body) => claims.push(ollama::resident(&body)?),
+        // What is in memory is a hint that may be late; a server that answers something else is there all the same.
+        Err(ProbeError::Timeout(_)) if everything => {}
+        Err(ProbeError::Timeout(_)) => {
+            claims.push(ollama::version(&probe::get(origin, "/api/version", patience).await?)?);
+        }
+        Err(error) => return Err(error),
+    }
     Ok(claims)
 }
 

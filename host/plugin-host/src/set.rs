@@ -23,8 +23,13 @@ pub struct PluginSet {
     ground: Ground,
     columns: Arc<[Column]>,
     members: Vec<Member>,
+    /// Where each member finds its columns in a matrix of `columns`.
+    places: Vec<Places>,
     lanes: Lanes,
 }
+
+/// Where a plugin's columns stand in a matrix, in the plugin's order; `None` for one that this version does not know.
+type Places = Vec<Option<usize>>;
 
 /// What one decision asks.
 struct Question<'a> {
@@ -47,8 +52,9 @@ impl PluginSet {
         })?;
         let wanted = members.iter().flat_map(|member| &member.described().columns);
         let wanted: BTreeSet<Column> = wanted.flatten().copied().collect();
-        let columns = wanted.into_iter().collect();
-        Ok(Self { generation, ground: ground.clone(), columns, members, lanes })
+        let columns: Arc<[Column]> = wanted.into_iter().collect();
+        let places = members.iter().map(|member| places(member, &columns)).collect();
+        Ok(Self { generation, ground: ground.clone(), columns, members, places, lanes })
     }
 
     /// Which set this is.
@@ -78,12 +84,18 @@ impl PluginSet {
     fn ask(&self, lane: &mut Lane, question: &Question<'_>) -> Sheet {
         let mut sheet = Sheet { generation: self.generation, ..Sheet::default() };
         let Lane { guests, rows, .. } = lane;
+        // A matrix of another set's columns is possible, and not the rule.
+        let is_ours = *question.matrix.columns() == *self.columns;
         let mut began = Instant::now();
-        for (member, guest) in self.members.iter().zip(guests) {
+        for ((member, guest), places) in self.members.iter().zip(guests).zip(&self.places) {
             if member.is_off() || !matches!(*member.plugin, Plugin::Signal(_)) {
                 continue;
             }
-            let answer = ask_one(member, guest, rows, question);
+            let answer = if is_ours {
+                ask_one(member, guest, (rows, places), question)
+            } else {
+                ask_one(member, guest, (rows, &self::places(member, question.matrix.columns())), question)
+            };
             let ended = Instant::now();
             let plugin = member.id().clone();
             match answer {
@@ -146,7 +158,7 @@ impl SignalPolicy for PluginSet {
                 return None;
             };
             let mut rows = Vec::new();
-            fill(&mut rows, member, matrix);
+            fill(&mut rows, &places(member, matrix.columns()), matrix);
             let phrases = instance.explain(&spoken(member, words), &rows).ok()?;
             (phrases.len() == matrix.rows()).then(|| (member.id().clone(), phrases))
         });
@@ -157,11 +169,11 @@ impl SignalPolicy for PluginSet {
 fn ask_one(
     member: &Member,
     slot: &mut Option<Guest>,
-    rows: &mut Vec<f64>,
+    (rows, places): (&mut Vec<f64>, &Places),
     question: &Question<'_>,
 ) -> Result<Vec<f64>, Fault> {
     let Some(Guest::Signal(instance)) = slot else { return Err(Fault::Restarting) };
-    fill(rows, member, question.matrix);
+    fill(rows, places, question.matrix);
     let spoken = spoken(member, question.words);
     let answer = instance.cost((!spoken.is_empty()).then_some(spoken.as_slice()), rows);
     if answer.as_ref().is_err_and(Fault::kills) {
@@ -178,7 +190,8 @@ fn advise(members: &[Member], lane: &mut Lane, situation: &Situation<'_>) -> (Op
         if member.is_off() {
             continue;
         }
-        fill(rows, member, &situation.decision.matrix);
+        let matrix = &situation.decision.matrix;
+        fill(rows, &places(member, matrix.columns()), matrix);
         let words = Words { model: situation.decision.model.as_str(), endpoint: situation.decision.endpoint };
         let asked = Asked::new(situation, spoken(member, &words), std::mem::take(rows));
         let began = Instant::now();
@@ -201,17 +214,20 @@ fn advise(members: &[Member], lane: &mut Lane, situation: &Situation<'_>) -> (Op
     (None, Step::Pass)
 }
 
-/// Lays out the rows as this plugin wants them: the slot, then its columns in its order.
-fn fill(rows: &mut Vec<f64>, member: &Member, matrix: &Matrix) {
-    let place =
-        |column: &Option<Column>| column.and_then(|column| matrix.columns().binary_search(&column).ok());
-    let picks: Vec<Option<usize>> = member.described().columns.iter().map(place).collect();
+/// Where this plugin's columns stand among those of a matrix, which are sorted.
+fn places(member: &Member, columns: &[Column]) -> Places {
+    let place = |column: &Option<Column>| column.and_then(|column| columns.binary_search(&column).ok());
+    member.described().columns.iter().map(place).collect()
+}
+
+/// Lays out the rows as a plugin wants them: the slot, then its columns in its order.
+fn fill(rows: &mut Vec<f64>, places: &Places, matrix: &Matrix) {
     rows.clear();
     for (row, values) in matrix.iter() {
         rows.push(row);
         let value =
             |pick: &Option<usize>| pick.and_then(|index| values.get(index)).copied().unwrap_or(f64::NAN);
-        rows.extend(picks.iter().map(value));
+        rows.extend(places.iter().map(value));
     }
 }
 

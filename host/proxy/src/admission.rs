@@ -186,14 +186,17 @@ pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, wri
                 Problem::ModelUnheard { name, nearest, nodes: silent.join(", ") }
             }
         }
-        _ => {
-            let silent = snapshot.backends().iter().map(|backend| {
-                let why = backend.unreachable().unwrap_or("it has no such model");
-                format!("{} ({}): {why}", backend.node.name, backend.origin)
-            });
-            Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") }
-        }
+        _ => nobody(snapshot),
     }
+}
+
+/// What to tell somebody when no node answers: which there are, and why not.
+pub(crate) fn nobody(snapshot: &Snapshot) -> Problem {
+    let silent = snapshot.backends().iter().map(|backend| {
+        let why = backend.unreachable().unwrap_or("it has told nothing yet");
+        format!("{} ({}): {why}", backend.node.name, backend.origin)
+    });
+    Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") }
 }
 
 /// The name that somebody may have meant.

@@ -220,13 +220,7 @@ pub(crate) fn version(snapshot: &Snapshot) -> Result<Response<Body>, Problem> {
     let versions = reachable.map(|backend| &*backend.version).filter(|version| !version.is_empty());
     match versions.min_by_key(|version| numbers(version)) {
         Some(version) => Ok(json(&serde_json::json!({ "version": version }))),
-        None => {
-            let silent = snapshot
-                .backends()
-                .iter()
-                .map(|backend| format!("{} ({})", backend.node.name, backend.origin));
-            Err(Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") })
-        }
+        None => Err(admission::nobody(snapshot)),
     }
 }
 

@@ -8,13 +8,12 @@ use http::{Response, StatusCode};
 use crate::attempt::{Answer, Answered, Content};
 use crate::headers;
 use crate::relay::Body;
+use crate::rescue::RETRY_AFTER_S;
 use crate::ticket::Ticket;
 use crate::tries::Tries;
 
 /// What an error of a backend is called when it is passed on.
 const CODE: HeaderValue = HeaderValue::from_static("upstream_error");
-/// When somebody who is busy may be asked again, in seconds; nothing is known about how long answers take.
-const RETRY_AFTER_S: u32 = 5;
 
 /// A good answer, or an error that is the client's to read.
 pub(crate) fn response(answer: Answer, ticket: Ticket, profile: &Profile, why: &str) -> Response<Body> {

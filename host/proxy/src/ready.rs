@@ -6,6 +6,7 @@ use herdwick_fleet::Snapshot;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
+use crate::admission;
 use crate::relay::Body;
 use crate::rescue::Problem;
 
@@ -22,11 +23,7 @@ pub(crate) fn ready(snapshot: &Snapshot, draining: bool) -> Result<Response<Body
     if snapshot.backends().iter().any(|backend| backend.unreachable().is_none()) {
         return Ok(plain("ready"));
     }
-    let silent = snapshot.backends().iter().map(|backend| {
-        let why = backend.unreachable().unwrap_or_default();
-        format!("{} ({}): {why}", backend.node.name, backend.origin)
-    });
-    Err(Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") })
+    Err(admission::nobody(snapshot))
 }
 
 fn plain(text: &'static str) -> Response<Body> {

@@ -14,7 +14,7 @@ use crate::relay::Body;
 use crate::routes::Refusal;
 
 /// Seconds after which trying again makes sense, while nothing is learned about how long answers take.
-const RETRY_AFTER_S: u32 = 5;
+pub(crate) const RETRY_AFTER_S: u32 = 5;
 
 /// Why there is no answer.
 #[derive(Debug, PartialEq)]
