@@ -315,7 +315,7 @@ fn however_a_stream_is_cut_into_packets_it_arrives_whole_and_in_whole_frames() {
 }
 
 #[test]
-fn a_line_without_end_is_given_up_with_bounded_memory() {
+fn a_line_without_end_is_given_up_and_had_from_another_node() {
     let fleet = Fleet::start();
     fleet.one.script(r#"[{"hugeline":{"mib":16}}]"#);
     let reply = fleet.ask("/api/chat", ASK);

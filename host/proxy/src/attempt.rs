@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use herdwick_dialect::endpoint::Framing;
 use herdwick_dialect::verdict::{self, Verdict};
 use herdwick_dialect::{Endpoint, whole};
@@ -16,6 +16,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 
 use crate::headers;
+use crate::pieces::Pieces;
 use crate::relay::{Pass, Stream};
 use crate::router::Router;
 use crate::upstream::{self, Link};
@@ -168,24 +169,16 @@ async fn keep(call: &Call, headers: &HeaderMap, answer: Rest) -> Result<Content,
 
 /// Reads a body up to about `most` bytes; with what is left of it, if that is not all.
 async fn read(mut incoming: Incoming, most: usize) -> Result<(Bytes, Option<Incoming>), hyper::Error> {
-    let mut first = Bytes::new();
-    let mut grown = BytesMut::new();
-    let mut rest = None;
+    let mut pieces = Pieces::default();
     while !incoming.is_end_stream() {
         let Some(frame) = incoming.frame().await else { break };
         let Ok(data) = frame?.into_data() else { continue };
-        if first.is_empty() && grown.is_empty() {
-            first = data;
-        } else {
-            grown.extend_from_slice(&std::mem::take(&mut first));
-            grown.extend_from_slice(&data);
-        }
-        if first.len() + grown.len() > most {
-            rest = Some(incoming);
-            break;
+        pieces.push(data);
+        if pieces.len() > most {
+            return Ok((pieces.into_bytes(), Some(incoming)));
         }
     }
-    Ok((if grown.is_empty() { first } else { grown.freeze() }, rest))
+    Ok((pieces.into_bytes(), None))
 }
 
 /// Whether the content type is this one, whatever its parameters.

@@ -4,13 +4,14 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::{Instant, sleep};
 
+use crate::pieces::Pieces;
 use crate::rescue::Problem;
 use crate::room::Place;
 
@@ -39,7 +40,7 @@ pub(crate) async fn read(
     if announced.is_some_and(|announced| announced > limit as u64) {
         return Err(Problem::BodyTooLarge { limit });
     }
-    let mut whole = Whole::default();
+    let mut whole = Pieces::default();
     let mut late = pin!(sleep(bounds.patience));
     let mut came = 0;
     while !body.is_end_stream() {
@@ -63,32 +64,4 @@ pub(crate) async fn read(
         whole.push(data);
     }
     Ok(whole.into_bytes())
-}
-
-/// A body in the making: the shared bytes of its first frame, or a buffer once there is a second. The buffer doubles when
-/// it is full, so that a body in pieces of one byte costs no more than its bytes.
-#[derive(Default)]
-struct Whole {
-    first: Bytes,
-    grown: BytesMut,
-}
-
-impl Whole {
-    fn len(&self) -> usize {
-        self.first.len() + self.grown.len()
-    }
-
-    fn push(&mut self, data: Bytes) {
-        if self.len() == 0 {
-            self.first = data;
-            return;
-        }
-        let first = std::mem::take(&mut self.first);
-        self.grown.extend_from_slice(&first);
-        self.grown.extend_from_slice(&data);
-    }
-
-    fn into_bytes(self) -> Bytes {
-        if self.grown.is_empty() { self.first } else { self.grown.freeze() }
-    }
 }

@@ -36,8 +36,14 @@ impl Budget {
         {
             return Some(retry);
         }
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        let before = self.waiting.fetch_add(1, Ordering::AcqRel);
         let _waiting = Waiting(self);
+        // A retry that ended before it could see us told nobody, which matters once there are several data threads.
+        if before == 0
+            && let Some(retry) = self.try_retry(counters)
+        {
+            return Some(retry);
+        }
         loop {
             // Whoever was told and leaves without taking it tells the next one: tokio's `Notified` does when dropped.
             timeout_at(deadline, self.freed.notified()).await.ok()?;

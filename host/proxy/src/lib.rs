@@ -1,10 +1,10 @@
 //! The data plane: one request in, one response out. It knows the fleet's vocabulary and HTTP; it knows neither
 //! wasmtime nor where its picture of the fleet comes from.
 //!
-//! File order is the order of a request: [`server`] accepts, `pipeline` tells the whole story, `routes` names
-//! the route, `body` and `asked` read the request, `admission` waits for a slot and decides, `attempt` and
-//! `upstream` ask a backend, `relay` passes its answer on, `rescue` writes every error, `ending` tells how it ended.
-//! Start with `pipeline`.
+//! File order is the order of a request: [`server`] accepts, `pipeline` tells the whole story, [`gate`] says who
+//! may come in, `routes` names the route, `encoding`, `body` and `asked` read the request, `admission` waits for a slot
+//! and decides, `attempt` and `upstream` ask a backend, `tries` says what next if that failed, `answer` and `relay` pass
+//! on what came, `rescue` writes every error of ours, `ending` tells how it ended. Start with `pipeline`.
 
 mod admission;
 mod aggregate;
@@ -24,6 +24,7 @@ mod ids;
 pub mod listen;
 mod patience;
 mod peer;
+mod pieces;
 mod pipeline;
 mod ready;
 mod relay;
