@@ -12,11 +12,51 @@ use crate::moment::Moment;
 use crate::node::{Node, Origin};
 use crate::reading::Reading;
 
-/// Which API a backend speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which program a backend is, and by that which API it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BackendKind {
-    /// Ollama's native API.
+    /// Ollama: its native API, OpenAI's and Anthropic's.
     Ollama,
+    /// llama.cpp's server: OpenAI's API.
+    LlamaCpp,
+    /// vLLM: OpenAI's API.
+    Vllm,
+    /// LM Studio: OpenAI's API.
+    LmStudio,
+    /// An MLX server: OpenAI's API.
+    Mlx,
+    /// Any other server with OpenAI's API.
+    OpenAi,
+}
+
+impl BackendKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Ollama, Self::LlamaCpp, Self::Vllm, Self::LmStudio, Self::Mlx, Self::OpenAi];
+    /// What every kind but Ollama serves.
+    const OPENAI: [&str; 4] = ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"];
+
+    /// As it is written in heartbeats, for plugins and for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ollama => "ollama",
+            Self::LlamaCpp => "llama.cpp",
+            Self::Vllm => "vllm",
+            Self::LmStudio => "lm-studio",
+            Self::Mlx => "mlx",
+            Self::OpenAi => "openai",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it serves this path of a client's request as it is.
+    pub fn serves(self, path: &str) -> bool {
+        self == Self::Ollama || Self::OPENAI.contains(&path)
+    }
 }
 
 /// Whether a backend answers, as far as probes know.

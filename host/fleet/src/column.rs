@@ -146,7 +146,9 @@ impl Matrix {
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
         for candidate in candidates {
-            values.extend(columns.iter().map(|column| read(*column, candidate, &shared)));
+            // Several columns are made of it, and to tell it takes a few atomics.
+            let residency = candidate.holding.residency(now);
+            values.extend(columns.iter().map(|column| read(*column, candidate, residency, &shared)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -182,23 +184,27 @@ impl Matrix {
 }
 
 /// One reading of one candidate, NaN when it is not known.
-fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
+fn read(
+    column: Column,
+    candidate: &Candidate,
+    residency: Option<(Residency, f64)>,
+    shared: &Shared<'_>,
+) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
     let Candidate { backend, holding } = candidate;
     // What somebody measured outranks what we can only conclude.
     if let Some(told) = backend.reading(column, shared.now) {
         return told;
     }
-    let residency = || holding.residency(shared.now);
     let slots = &holding.live.slots;
     match column {
         Column::PromptTokens => shared.profile.prompt_tokens,
         Column::ExpectedTokens => shared.profile.expected_tokens,
         Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
         Column::Attempts => f64::from(shared.profile.attempts),
-        Column::ModelState => residency().map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
+        Column::ModelState => residency.map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
         // What a reload would take, where it is resident.
-        Column::ModelLoad => match residency() {
+        Column::ModelLoad => match residency {
             None => UNKNOWN,
             Some((Residency::Resident, _)) => holding.load_ms(),
             Some((_, rest)) => rest,
@@ -209,7 +215,7 @@ fn read(column: Column, candidate: &Candidate, shared: &Shared<'_>) -> f64 {
             holding.resident(shared.now).and_then(|loaded| loaded.context_tokens).map_or(UNKNOWN, f64::from)
         }
         Column::CopyElsewhere => {
-            let here = matches!(residency(), Some((Residency::Resident | Residency::Loading, _)));
+            let here = matches!(residency, Some((Residency::Resident | Residency::Loading, _)));
             f64::from(u8::from(shared.copies > usize::from(here)))
         }
         Column::LastUsed => {

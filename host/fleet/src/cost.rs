@@ -18,8 +18,18 @@ pub struct Total {
     pub row: usize,
     /// Predicted milliseconds.
     pub ms: f64,
-    /// What each signal added, weighted, in their order.
+}
+
+/// What the fold says of all rows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Folded {
+    /// Rows that are left, cheapest first.
+    pub totals: Vec<Total>,
+    /// What each signal added, weighted: one row of the matrix after the other, in each the signals in their order.
+    /// One allocation for all, since a decision is made per request.
     pub terms: Vec<Term>,
+    /// Rows that were vetoed, and by whom.
+    pub vetoed: Vec<(usize, PluginId)>,
 }
 
 /// One signal's part in a total.
@@ -31,29 +41,32 @@ pub struct Term {
     pub abstained: bool,
 }
 
-/// Folds the signals' answers over `rows` rows: totals of those that are left, and who vetoed the rest.
-pub fn fold(answers: &[Answer], rows: usize) -> (Vec<Total>, Vec<(usize, PluginId)>) {
+/// Folds the signals' answers over `rows` rows.
+pub fn fold(answers: &[Answer], rows: usize) -> Folded {
     let medians: Vec<f64> = answers.iter().map(|answer| stand_in(&answer.costs)).collect();
     let mut totals = Vec::with_capacity(rows);
+    let mut terms = Vec::with_capacity(rows * answers.len());
     let mut vetoed = Vec::new();
-    'rows: for row in 0..rows {
+    for row in 0..rows {
         let mut ms = 0.0;
-        let mut terms = Vec::with_capacity(answers.len());
+        let mut veto = None;
         for (answer, median) in answers.iter().zip(&medians) {
             let cost = answer.costs.get(row).copied().unwrap_or(f64::NAN);
-            if cost == f64::INFINITY {
-                vetoed.push((row, answer.plugin.clone()));
-                continue 'rows;
+            if cost == f64::INFINITY && veto.is_none() {
+                veto = Some(&answer.plugin);
             }
             let abstained = cost.is_nan();
             let term = answer.weight * if abstained { *median } else { cost };
             ms += term;
             terms.push(Term { ms: term, abstained });
         }
-        totals.push(Total { row, ms, terms });
+        match veto {
+            Some(plugin) => vetoed.push((row, plugin.clone())),
+            None => totals.push(Total { row, ms }),
+        }
     }
     totals.sort_by(|a, b| a.ms.total_cmp(&b.ms));
-    (totals, vetoed)
+    Folded { totals, terms, vetoed }
 }
 
 /// How many of the sorted totals count as equal to the best.
@@ -98,7 +111,8 @@ mod tests {
             })
             .collect();
         let rows = answers.first().map_or(2, |answer| answer.1.len());
-        let (folded, vetoed) = fold(&given, rows);
+        let Folded { totals: folded, terms, vetoed } = fold(&given, rows);
+        assert_eq!(terms.len(), rows * answers.len(), "{answers:?}");
         let found: Vec<_> = folded.iter().map(|total| (total.row, total.ms)).collect();
         assert_eq!(found, totals, "{answers:?}");
         assert_eq!(vetoed.iter().map(|veto| veto.0).collect::<Vec<_>>(), vetoes, "{answers:?}");
@@ -129,7 +143,7 @@ mod tests {
 
     #[test]
     fn near_totals_are_ties() {
-        let total = |ms| Total { row: 0, ms, terms: Vec::new() };
+        let total = |ms| Total { row: 0, ms };
         for (totals, expected) in [
             (vec![], 0),
             (vec![0.0, 5.0, 5.1], 2),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::candidate::{Candidate, Eliminated, Elimination, Field};
 use crate::column::Matrix;
-use crate::cost::{self, Term, Total};
+use crate::cost::{self, Folded, Term, Total};
 use crate::id::{Generation, PluginId, RequestId, RowId};
 use crate::model::{ModelName, Residency};
 use crate::moment::Moment;
@@ -24,8 +24,6 @@ pub struct Ranked {
     pub at: usize,
     /// Predicted milliseconds.
     pub ms: f64,
-    /// Each signal's part, in the order of [`Decision::signals`].
-    pub terms: Vec<Term>,
     /// How ready the model was there when this was decided.
     pub residency: Option<Residency>,
 }
@@ -75,6 +73,8 @@ pub struct Decision {
     pub signals: Vec<PluginId>,
     /// Best first.
     pub ranked: Vec<Ranked>,
+    /// Each signal's part of each row of the matrix; see [`Decision::terms`].
+    pub(crate) terms: Vec<Term>,
     /// Holders that could not serve.
     pub eliminated: Vec<Eliminated>,
     /// Plugins that misbehaved.
@@ -87,13 +87,27 @@ pub struct Decision {
     pub matrix: Matrix,
 }
 
-/// A decision and, in its order, the candidates to ask.
+impl Decision {
+    /// Each signal's part in the total of one of those ranked, in the order of [`Decision::signals`].
+    pub fn terms(&self, ranked: &Ranked) -> &[Term] {
+        let width = self.signals.len();
+        self.terms.get(ranked.at * width..(ranked.at + 1) * width).unwrap_or_default()
+    }
+}
+
+/// A decision and those among whom it was made.
 #[derive(Clone, Debug)]
 pub struct Decided {
     /// Why.
-    pub decision: Decision,
-    /// Best first, as [`Decision::ranked`].
-    pub candidates: Vec<Candidate>,
+    pub decision: Arc<Decision>,
+    candidates: Vec<Candidate>,
+}
+
+impl Decided {
+    /// Whom to ask, best first.
+    pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
+        self.decision.ranked.iter().filter_map(|ranked| self.candidates.get(ranked.at))
+    }
 }
 
 /// Decides among the candidates of `field`.
@@ -107,7 +121,7 @@ pub fn decide(
     let Field { candidates, mut eliminated } = field;
     let matrix = Matrix::fill(policy.columns(), &candidates, profile, snapshot, now);
     let sheet = policy.score(&matrix, &Words { model: profile.model.as_str(), endpoint: profile.endpoint });
-    let (mut totals, vetoed) = cost::fold(&sheet.answers, candidates.len());
+    let Folded { mut totals, terms, vetoed } = cost::fold(&sheet.answers, candidates.len());
     for (row, plugin) in vetoed {
         let Some(Candidate { backend, .. }) = candidates.get(row) else { continue };
         let node = Arc::clone(&backend.node.name);
@@ -129,15 +143,12 @@ pub fn decide(
         None => break_tie(&mut totals, &candidates, profile.id.lot()),
     };
     let shadows = shadows(&sheet.answers, sheet.shadows, &totals, candidates.len());
-    let mut chosen = Vec::with_capacity(totals.len());
-    let mut ranked = Vec::with_capacity(totals.len());
-    for Total { row: at, ms, terms } in totals {
-        let Some(candidate) = candidates.get(at) else { continue };
-        let residency = candidate.holding.residency(now).map(|(residency, _)| residency);
-        let node = Arc::clone(&candidate.backend.node.name);
-        ranked.push(Ranked { row: candidate.backend.row, node, at, ms, terms, residency });
-        chosen.push(candidate.clone());
-    }
+    let ranked = totals.into_iter().filter_map(|Total { row: at, ms }| {
+        let Candidate { backend, holding } = candidates.get(at)?;
+        let residency = holding.residency(now).map(|(residency, _)| residency);
+        Some(Ranked { row: backend.row, node: Arc::clone(&backend.node.name), at, ms, residency })
+    });
+    let ranked = ranked.collect();
     let decision = Decision {
         id: profile.id,
         at: now,
@@ -147,13 +158,14 @@ pub fn decide(
         plugins: sheet.generation,
         signals: sheet.answers.into_iter().map(|answer| answer.plugin).collect(),
         ranked,
+        terms,
         eliminated,
         faults: sheet.faults,
         shadows,
         basis,
         matrix,
     };
-    Decided { decision, candidates: chosen }
+    Decided { decision: Arc::new(decision), candidates }
 }
 
 /// What each signal in shadow mode would have changed: whether, with its costs added, the winner would not be
@@ -163,7 +175,7 @@ fn shadows(answers: &[Answer], shadows: Vec<Answer>, totals: &[Total], rows: usi
         let plugin = shadow.plugin.clone();
         let mut answers = answers.to_vec();
         answers.push(shadow);
-        let (would, _) = cost::fold(&answers, rows);
+        let would = cost::fold(&answers, rows).totals;
         let best = would.get(..cost::tied(&would)).unwrap_or_default();
         let changes = totals.first().is_some_and(|won| !best.iter().any(|total| total.row == won.row));
         Shadow { plugin, changes }

@@ -48,7 +48,7 @@ impl Decision {
 
     /// The signal that speaks most for `won`.
     fn deciding<'a>(&'a self, won: &Ranked, next: &Ranked) -> Option<(&'a PluginId, f64, f64)> {
-        let pairs = self.signals.iter().zip(won.terms.iter().zip(&next.terms));
+        let pairs = self.signals.iter().zip(self.terms(won).iter().zip(self.terms(next)));
         pairs
             .map(|(signal, (here, there))| (signal, here.ms, there.ms))
             .max_by(|a, b| (a.2 - a.1).total_cmp(&(b.2 - b.1)))
@@ -83,7 +83,7 @@ impl fmt::Display for Decision {
         writeln!(out)?;
         for ranked in &self.ranked {
             write!(out, "  {:<20} {:>9}", &*ranked.node, Ms(ranked.ms).to_string())?;
-            for (signal, term) in self.signals.iter().zip(&ranked.terms) {
+            for (signal, term) in self.signals.iter().zip(self.terms(ranked)) {
                 let text = match term {
                     Term { abstained: true, .. } => format!("~{}", Ms(term.ms)),
                     Term { ms, .. } => Ms(*ms).to_string(),

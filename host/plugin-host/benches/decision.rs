@@ -62,7 +62,7 @@ fn decision(criterion: &mut Criterion) {
                 let set = host.current();
                 let field = Field::survey(black_box(&profile), &snapshot, &[], Moment(1));
                 let decision = decide(&profile, &snapshot, field, &*set, Moment(1));
-                assert_eq!(decision.candidates.len(), usize::from(nodes));
+                assert_eq!(decision.candidates().count(), usize::from(nodes));
                 decision
             });
         });

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{BackendKind, Generation, ModelName, Snapshot};
+use herdwick_fleet::{Generation, ModelName, Snapshot};
 use wasmtime::Engine;
 
 use crate::engine::Ticker;
@@ -55,9 +55,7 @@ impl Topology {
                 slot: backend.row.0,
                 id: backend.id.to_string(),
                 node: backend.node.name.to_string(),
-                kind: match backend.kind {
-                    BackendKind::Ollama => "ollama".to_owned(),
-                },
+                kind: backend.kind.name().to_owned(),
                 labels: labels.map(|(key, value)| (key.clone(), value.clone())).collect(),
                 models: held,
             });

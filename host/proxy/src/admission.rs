@@ -10,9 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{
-    Basis, Decided, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide,
-};
+use herdwick_fleet::{Basis, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -143,16 +141,17 @@ fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Found, P
         };
     }
     let policy = router.policy().pin();
-    let Decided { decision, candidates } = decide(profile, &snapshot, field, &*policy, now);
-    let decision = Arc::new(decision);
-    router.ring().push(Arc::clone(&decision));
-    if candidates.is_empty() {
-        return refused(&decision, &tries.written).map_or(Ok(Found::Nothing { chance }), Err);
+    let decided = decide(profile, &snapshot, field, &*policy, now);
+    let decision = &decided.decision;
+    router.ring().push(Arc::clone(decision));
+    if decision.ranked.is_empty() {
+        return refused(decision, &tries.written).map_or(Ok(Found::Nothing { chance }), Err);
     }
     // A rule's advice outranks the order of costs, as long as whom it names can serve.
     let advised = tries.advised_row();
-    let advised = candidates.iter().find(|candidate| Some(candidate.backend.row) == advised);
-    let ticket = Ticket::take(&decision, advised.or(candidates.first()), now, &router.line.freed);
+    let advised = decided.candidates().find(|candidate| Some(candidate.backend.row) == advised);
+    let ticket =
+        Ticket::take(decision, advised.or_else(|| decided.candidates().next()), now, &router.line.freed);
     Ok(ticket.map_or(Found::Nothing { chance }, Found::Slot))
 }
 

@@ -190,7 +190,7 @@ impl DecisionView {
             terms: decision
                 .signals
                 .iter()
-                .zip(&ranked.terms)
+                .zip(decision.terms(ranked))
                 .map(|(signal, term)| TermView {
                     ms: term.ms,
                     abstained: term.abstained,

@@ -2,4 +2,5 @@
 //! serialisable; these are, and convert from them. Knows no HTTP.
 
 pub mod admin;
+pub mod beat;
 pub mod status;

@@ -13,7 +13,7 @@ use crate::load::{self, Slice};
 use crate::scratch::Scratch;
 use crate::system::System;
 
-/// Counts the system calls of the system during a slice and returns them per request.
+/// Counts the system calls that the threads which serve requests make during a slice, and returns them per request.
 ///
 /// # Errors
 /// There is no strace, or it may not look.
@@ -21,7 +21,9 @@ pub fn per_request(runtime: &Runtime, system: &System, slice: Slice, scratch: &S
     let process = system.process.as_ref().context("the backends are not counted")?;
     let summary = scratch.path().join("strace");
     let mut command = Command::new("strace");
-    command.args(["-f", "-c", "-U", "calls,name", "-o"]).arg(&summary);
+    // Only the thread that a program begins with, which is where requests are served: under strace everything takes longer,
+    // so that what other threads do by the clock would be counted many times per request.
+    command.args(["-c", "-U", "calls,name", "-o"]).arg(&summary);
     command.stdin(Stdio::null()).stderr(Stdio::piped());
     for pid in process.pids() {
         command.args(["-p", &pid.to_string()]);

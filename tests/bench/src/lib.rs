@@ -3,12 +3,13 @@
 //!
 //! Reading order: [`mock`] is the model server, [`client`] one connection of a client, [`load`] and [`stream`] what
 //! clients do for a slice of time, [`system`] what they ask, [`rounds`] who is measured when, [`figure`] what is made
-//! of it, [`table`] how it is shown. [`resting`] and [`starting`] measure what no load shows, [`calls`] counts system
-//! calls.
+//! of it, [`table`] how it is shown. [`facts`] is what no load shows, with [`resting`] and [`starting`], [`calls`]
+//! counts system calls.
 
 pub mod calls;
 pub mod client;
 pub mod cpu;
+pub mod facts;
 pub mod figure;
 pub mod load;
 pub mod mock;

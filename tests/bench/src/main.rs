@@ -8,21 +8,22 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
+use herdwick_bench::calls;
 use herdwick_bench::cpu::{self, Places};
-use herdwick_bench::figure::Spread;
+use herdwick_bench::facts::Facts;
 use herdwick_bench::load::Slice;
 use herdwick_bench::mock::Mock;
 use herdwick_bench::rounds::{self, Kind, Plan};
 use herdwick_bench::scratch::Scratch;
 use herdwick_bench::system::{Ground, Router, System};
 use herdwick_bench::table::{self, Table};
-use herdwick_bench::{calls, resting, starting};
 use tokio::runtime::Runtime;
 
 /// Backends of the mock.
 const BACKENDS: usize = 4;
-/// Starts of a router with a warm cache, of which the median counts.
-const STARTS: usize = 9;
+
+/// How long system calls are counted: what happens once per connection must not show.
+const TRACED: Duration = Duration::from_secs(3);
 
 /// Herdwick beside nginx and no proxy at all: the same clients, the same minute, ratios.
 #[derive(Parser)]
@@ -82,11 +83,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     if let Some(kind) = arguments.only {
         return hold(kind, arguments.seconds, &mock, (ground, places), &routers);
     }
-    // Nothing is compiled yet, so this comes first.
     let mut facts = Facts::new(&routers);
-    for (column, router) in routers.iter().enumerate() {
-        facts.start(column, router, free)?;
-    }
+    // Nothing is compiled yet, so this comes first.
+    facts.starts(&routers, free)?;
     let runtime = clients(places)?;
     let mut systems = vec![System::direct(mock.addresses()), System::nginx(ground)?];
     for router in &routers {
@@ -105,7 +104,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     })?;
     facts.memory("memory, after the load", &systems, "≤ 100 MB")?;
     if arguments.strace {
-        let slice = Slice { clients: 16, warm_up: plan.warm_up, span: plan.span };
+        let slice = Slice { clients: 16, warm_up: plan.warm_up, span: TRACED };
         let counted = systems.iter().skip(1).map(|system| {
             calls::per_request(&runtime, system, slice, &scratch).map(|calls| format!("{calls:.2}"))
         });
@@ -119,13 +118,16 @@ fn run(arguments: &Arguments) -> Result<()> {
 
     let under_load = table::under_load(&names, &all);
     let print = if arguments.markdown { Table::markdown } else { Table::plain };
-    println!("\n{}\n{}", print(&under_load), print(&facts.table));
+    println!("\n{}\n{}", print(&under_load), print(facts.table()));
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     println!(
-        "{} rounds of {} ms on {} processors; compared: median and quartiles of what was measured in the same round; ✗ \
-         falls short.",
+        "{} rounds of {} ms on {} processors. Waits are the client's own under \"direct\", elsewhere what is added to \
+         them. Compared: median and quartiles of what was measured in the same round; ✗ falls short. \
+         Load average of the machine at the end, ours included: {}",
         arguments.rounds,
         arguments.slice_ms,
-        places.count()
+        places.count(),
+        load.split_whitespace().next().unwrap_or("unknown")
     );
     ensure!(failures == 0, "{failures} slices failed; see above");
     Ok(())
@@ -185,88 +187,4 @@ fn build() -> Result<PathBuf> {
     let built = build.status().context("cannot run cargo; name a router with --herdwick")?;
     ensure!(built.success(), "the router cannot be built");
     Ok(target.join("dist/herdwick"))
-}
-
-/// The table of what no load shows.
-struct Facts {
-    table: Table,
-}
-
-impl Facts {
-    fn new(routers: &[Router]) -> Self {
-        let mut head = vec!["figure".to_owned(), "nginx".to_owned()];
-        head.extend(routers.iter().map(|router| router.name.clone()));
-        head.push("target".to_owned());
-        Self { table: Table::new(head) }
-    }
-
-    fn push(&mut self, name: &str, cells: Vec<String>, target: &str) {
-        let mut row = vec![name.to_owned()];
-        row.extend(cells);
-        row.push(target.to_owned());
-        self.table.push(row);
-    }
-
-    /// One router's time to its first answer, the very first time and then.
-    fn start(&mut self, column: usize, router: &Router, ground: Ground<'_>) -> Result<()> {
-        let scratch = ground.scratch;
-        std::fs::remove_dir_all(scratch.folder("cache")?).context("cannot empty the cache")?;
-        let cells = self.table.width().saturating_sub(2);
-        let cell = |text: String| {
-            let mut row = vec![String::new(); cells];
-            row.splice(column + 1..column + 2, [text]);
-            row
-        };
-        let first = starting::time(router, ground)?.as_secs_f64() * 1e3;
-        let mut warm = Vec::new();
-        for _ in 0..STARTS {
-            warm.push(starting::time(router, ground)?.as_secs_f64() * 1e3);
-        }
-        let warm = Spread::of(warm).context("starts")?;
-        let name = &router.name;
-        self.push(
-            &format!("{name}: ready, the first time ever"),
-            cell(format!("{first:.0} ms")),
-            "≤ 1500 ms",
-        );
-        let warm = format!("{:.0} ms ({:.0} to {:.0})", warm.median, warm.low, warm.high);
-        self.push(&format!("{name}: ready, plugins compiled before"), cell(warm), "≤ 150 ms");
-        let bytes = std::fs::metadata(&router.program).context("the router is gone")?.len();
-        self.push(&format!("{name}: program"), cell(megabytes(bytes)), "≤ 35 MB");
-        Ok(())
-    }
-
-    /// What everybody holds now.
-    fn memory(&mut self, name: &str, systems: &[System], target: &str) -> Result<()> {
-        let held = systems.iter().skip(1).map(|system| system.resident_bytes().map(megabytes));
-        self.push(name, held.collect::<Result<_>>()?, target);
-        Ok(())
-    }
-
-    /// Memory for connections that nobody uses, in processes of their own that allow so many and keep them.
-    fn resting(
-        &mut self,
-        connections: usize,
-        runtime: &Runtime,
-        routers: &[Router],
-        ground: Ground<'_>,
-    ) -> Result<()> {
-        let mut cells =
-            vec![megabytes(resting::growth_bytes(runtime, &System::nginx(ground)?, connections)?)];
-        for router in routers {
-            let mut router = router.clone();
-            router.variables.extend([
-                ("HERDWICK_LIMITS__CONNECTIONS".to_owned(), (connections + 16).to_string()),
-                ("HERDWICK_LIMITS__IDLE_TIMEOUT".to_owned(), "600s".to_owned()),
-            ]);
-            let system = System::router(&router, ground)?;
-            cells.push(megabytes(resting::growth_bytes(runtime, &system, connections)?));
-        }
-        self.push(&format!("memory for {connections} idle connections"), cells, "≤ 210 MB for 10000");
-        Ok(())
-    }
-}
-
-fn megabytes(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
 }

@@ -146,7 +146,7 @@ fn a_shadow_counts_for_nothing_and_is_seen_to_disagree() {
         assert_eq!(&*decision.ranked[0].node, "a", "{shadow:?}");
         assert_eq!(decision.signals.len(), 1, "{shadow:?}");
         assert_eq!(decision.shadows[0].changes, changes, "{shadow:?}");
-        ring.push(std::sync::Arc::new(decision));
+        ring.push(decision);
     }
     let count = ring.shadow(&herdwick_fleet::PluginId::new("shadow-y"), 1_000);
     assert_eq!((count.asked, count.changed), (5, 2));
@@ -158,7 +158,7 @@ fn the_ring_keeps_the_newest_and_finds_a_request() {
     let snapshot = three().snapshot();
     let ring = herdwick_fleet::Ring::default();
     for lot in 0..5_010 {
-        ring.push(std::sync::Arc::new(decided(&snapshot, &[], Script(vec![]), lot)));
+        ring.push(decided(&snapshot, &[], Script(vec![]), lot));
     }
     assert_eq!(ring.newest(usize::MAX).len(), 5_000);
     assert_eq!(ring.last().map(|decision| decision.id), Some(profile(5_009).id));

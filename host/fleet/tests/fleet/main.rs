@@ -102,7 +102,7 @@ impl SignalPolicy for Script {
     }
 }
 
-fn decided(snapshot: &Snapshot, tried: &[RowId], signals: Script, lot: u128) -> Decision {
+fn decided(snapshot: &Snapshot, tried: &[RowId], signals: Script, lot: u128) -> Arc<Decision> {
     let profile = profile(lot);
     let field = Field::survey(&profile, snapshot, tried, Moment(0));
     decide(&profile, snapshot, field, &signals, Moment(0)).decision
