@@ -5,7 +5,7 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use fakenode::{FakeNode, ModelSpec, NodeSpec};
+use fakenode::{FakeNode, Kind, ModelSpec, NodeSpec};
 use herdwick_fleet::{BackendKind, Claim, Origin};
 use herdwick_probe::{Depth, Facts, Found, Probe, ProbeError};
 
@@ -49,4 +49,31 @@ fn nobody_is_told_from_somebody_who_is_slow() {
     drop(free);
     let error = run(probe(port).identify()).expect_err("nothing is there");
     assert!(error.is_nobody() && matches!(error, ProbeError::Connect(_)), "{error}");
+}
+
+#[test]
+fn each_kind_is_told_by_what_it_answers_and_read_in_its_own_way() {
+    for (plays, kind, version, slots, on_disk_and_in_memory) in [
+        (Kind::LlamaCpp, BackendKind::LlamaCpp, "", Some(2), (1, 1)),
+        (Kind::Vllm, BackendKind::Vllm, "0.12.6", None, (1, 1)),
+        (Kind::LmStudio, BackendKind::LmStudio, "", None, (1, 0)),
+        (Kind::Mlx, BackendKind::Mlx, "", None, (1, 1)),
+    ] {
+        let spec = NodeSpec::new("a").kind(plays).slots(2).model(ModelSpec::new("qwen3"));
+        let node = FakeNode::start(spec).expect("a node");
+        let probe = probe(node.addr().port());
+        let found = run(probe.identify()).expect("a server");
+        assert_eq!(found, Found { kind, version: version.to_owned() });
+        let facts = run(probe.look(kind, Depth::All)).expect("facts");
+        assert_eq!((facts.slots, counts(&facts)), (slots, on_disk_and_in_memory), "{plays:?}");
+        let loads: u64 = node.stats().models.values().map(|model| model.loads + model.aborted_loads).sum();
+        assert_eq!(loads, 0, "{plays:?} was made to load");
+    }
+}
+
+#[test]
+fn a_server_that_is_asked_in_a_foreign_tongue_says_so() {
+    let node = FakeNode::start(NodeSpec::new("a").kind(Kind::Vllm)).expect("a node");
+    let error = run(probe(node.addr().port()).look(BackendKind::Ollama, Depth::All)).expect_err("no Ollama");
+    assert_eq!(error.to_string(), "/api/version answers 404 Not Found");
 }
