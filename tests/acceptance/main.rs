@@ -13,6 +13,7 @@ mod framing;
 mod killing;
 mod leaving;
 mod logging;
+mod memory;
 mod pages;
 mod plugins;
 mod ready;

@@ -11,6 +11,7 @@ mod failed;
 mod handles;
 mod health;
 mod logs;
+mod memory;
 mod reloader;
 mod requests;
 mod shutdown;
