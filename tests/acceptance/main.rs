@@ -14,6 +14,7 @@ mod framing;
 mod killing;
 mod leaving;
 mod logging;
+mod memory;
 mod pages;
 mod plugins;
 mod ready;

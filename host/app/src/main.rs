@@ -12,6 +12,7 @@ mod failed;
 mod handles;
 mod health;
 mod logs;
+mod memory;
 mod reloader;
 mod requests;
 mod shutdown;

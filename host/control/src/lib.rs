@@ -4,9 +4,7 @@
 mod admin;
 mod keeper;
 mod needs;
-mod ollama;
 mod poll;
-mod probe;
 mod status;
 
 pub use admin::Admin;
