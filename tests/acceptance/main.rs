@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod crowd;
 mod demo;
+mod doctor;
 mod endurance;
 mod errors;
 mod framing;

@@ -7,6 +7,7 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod failed;
 mod handles;
 mod health;
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         }
     };
     match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             failed::print(&error);
             ExitCode::FAILURE
