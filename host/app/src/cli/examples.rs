@@ -4,12 +4,13 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 21] = [
+const EXAMPLES: [(&str, &str); 22] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("status", "herdwick status --watch"),
     ("try", "herdwick try qwen3:8b \"Why do sheep flock?\""),
     ("explain", "herdwick explain last"),
     ("health", "herdwick health --json"),
+    ("doctor", "herdwick doctor --router studio:11435"),
     ("plugins list", "herdwick plugins list"),
     ("plugins reload", "herdwick plugins reload"),
     ("plugins enable", "herdwick plugins enable queue-depth"),
