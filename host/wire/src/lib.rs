@@ -3,6 +3,8 @@
 
 pub mod admin;
 pub mod beat;
+pub mod herd;
 mod hex;
 pub mod seal;
+pub mod session;
 pub mod status;
