@@ -15,6 +15,7 @@ mod logs;
 mod memory;
 mod reloader;
 mod requests;
+mod service;
 mod shutdown;
 
 use std::process::ExitCode;
