@@ -37,6 +37,16 @@ impl NodeId {
         }
         Self(id)
     }
+
+    /// The id with these bytes, as they were told by [`NodeId::bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, for whoever keeps it.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
+    }
 }
 
 impl fmt::Display for NodeId {

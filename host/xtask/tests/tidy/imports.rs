@@ -45,7 +45,7 @@ const TABLE: [Rule; 14] = [
     Rule { crate_name: "herdwick-control", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: "herdwick-store", ours: &[FLEET], never: &["hyper", "http", "wasmtime"] },
     Rule { crate_name: TELEMETRY, ours: &[], never: &["wasmtime", "rusqlite"] },
-    Rule { crate_name: "herdwick-agent", ours: &[WIRE, TELEMETRY], never: &["wasmtime", "rusqlite"] },
+    Rule { crate_name: "herdwick-agent", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: TEST_SERVER, ours: &[], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: GUEST_BUILD, ours: &[], never: &["wasmtime", "tokio"] },
     Rule { crate_name: "xtask", ours: &[GUEST_BUILD], never: &["wasmtime", "tokio"] },
