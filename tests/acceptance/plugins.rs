@@ -70,6 +70,18 @@ fn goes_to(router: &Router, node: &str) {
     });
 }
 
+fn comes_to(router: &Router, plugin: &str, wanted: &str) {
+    let mut shown = serde_json::Value::Null;
+    // What it was instead is what whoever reads of a failure wants to know.
+    let came = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        until("the plugin's state is shown", || {
+            shown = list(router);
+            (state(&shown, plugin) == wanted).then_some(())
+        });
+    }));
+    assert!(came.is_ok(), "{plugin} does not become {wanted}: {shown:#}");
+}
+
 fn list(router: &Router) -> serde_json::Value {
     let address = router.address.to_string();
     let command = finished(&["plugins", "list", "--json", "--router", &address]);
@@ -108,9 +120,7 @@ fn a_plugin_comes_changes_breaks_and_goes_while_requests_flow() {
                 goes_to(&router, if round % 2 == 0 { "two" } else { "one" });
                 // A broken file changes nothing but what is shown.
                 home.put("plugins/visitor.wasm", whole.get(..whole.len() / 2).expect("half of it"));
-                until("the broken file is shown", || {
-                    (state(&list(&router), "visitor") == "broken").then_some(())
-                });
+                comes_to(&router, "visitor", "broken");
                 goes_to(&router, if round % 2 == 0 { "two" } else { "one" });
             }
             std::fs::remove_file(home.0.join("plugins/visitor.wasm")).expect("our own file");

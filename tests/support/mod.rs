@@ -5,6 +5,8 @@ mod http;
 mod process;
 
 pub(crate) use http::{Client, Reply, get, post};
+#[cfg(unix)]
+pub(crate) use process::finished_after;
 pub(crate) use process::{Finished, Log, Node, Router, Watched, finished, finished_with, nobody};
 
 use std::time::{Duration, Instant};

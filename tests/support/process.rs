@@ -2,27 +2,74 @@
 
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 
 use super::http::get;
 use super::{PATIENCE, until};
 
-/// The binary without anything that whoever runs the tests configured for themselves.
+/// State folders of processes that were given no other.
+const STATES: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/states");
+/// Where a process finds what must survive.
+const STATE_DIR: &str = "HERDWICK_STATE_DIR";
+
+/// The binary without anything that whoever runs the tests configured for themselves, and with a state folder of its
+/// own, since two routers cannot share one.
 fn herdwick(args: &[&str]) -> Command {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
     let mut command = Command::new(env!("CARGO_BIN_EXE_herdwick"));
     let ours = std::env::vars_os().map(|(name, _)| name);
     for name in ours.filter(|name| name.to_string_lossy().starts_with("HERDWICK_")) {
         command.env_remove(name);
     }
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let state = Path::new(STATES).join(format!("{}-{number}", std::process::id()));
     command.args(args).stdin(Stdio::null()).env("HERDWICK_CONFIG_DIR", env!("CARGO_TARGET_TMPDIR"));
+    command.env(STATE_DIR, state);
     command
+}
+
+/// The same command in a shell that did this before.
+#[cfg(unix)]
+fn after(before: &str, inner: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(inner.get_program());
+    command.args(inner.get_args()).stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
+/// A state folder that nobody asked for, gone with its process.
+struct State(Option<PathBuf>);
+
+impl State {
+    fn of(command: &Command) -> Self {
+        let mut variables = command.get_envs();
+        let folder = variables.find(|(name, _)| *name == STATE_DIR).and_then(|(_, folder)| folder);
+        Self(folder.map(PathBuf::from).filter(|folder| folder.starts_with(STATES)))
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Most processes make none.
+        let _ = self.0.as_ref().map(std::fs::remove_dir_all);
+    }
 }
 
 /// A process that is killed with its test.
 struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
+    /// Let go of after the process.
+    _state: State,
 }
 
 impl Running {
@@ -33,18 +80,12 @@ impl Running {
     fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let stdout = child.stdout.take().expect("its output is ours");
-        Self { child, lines: lines(stdout) }
+        Self { child, lines: lines(stdout), _state: State::of(command) }
     }
 
     /// The first line that contains `mark`.
     fn line(&self, mark: &str) -> String {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("no line with {mark:?} came"));
-            if line.contains(mark) {
-                return line;
-            }
-        }
+        first_with(&self.lines, mark)
     }
 }
 
@@ -60,6 +101,16 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+fn first_with(lines: &mpsc::Receiver<String>, mark: &str) -> String {
+    loop {
+        let line = lines.recv_timeout(PATIENCE);
+        let line = line.unwrap_or_else(|_| panic!("no line with {mark:?} came"));
+        if line.contains(mark) {
+            return line;
+        }
     }
 }
 
@@ -172,17 +223,7 @@ impl Router {
     /// The same in a shell that did this before.
     #[cfg(unix)]
     pub(crate) fn start_after(before: &str, nodes: &[String]) -> Self {
-        let inner = herdwick(&Self::args(nodes, &[]));
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(inner.get_program());
-        command.args(inner.get_args()).stdin(Stdio::null()).stderr(Stdio::null());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        Self::of(Running::of(&mut command))
+        Self::of(Running::of(after(before, &herdwick(&Self::args(nodes, &[]))).stderr(Stdio::null())))
     }
 
     fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
@@ -260,6 +301,11 @@ impl Log {
         }
     }
 
+    /// The first line that contains `mark`.
+    pub(crate) fn line(&self, mark: &str) -> String {
+        first_with(&self.lines, mark)
+    }
+
     /// Everything that is still to come, for a router that ends.
     pub(crate) fn rest(self) -> Vec<String> {
         self.lines.iter().collect()
@@ -281,9 +327,20 @@ pub(crate) fn finished(args: &[&str]) -> Finished {
 /// Runs a command that must end by itself, with these variables in its environment.
 pub(crate) fn finished_with(args: &[&str], variables: &[(&str, &str)]) -> Finished {
     let mut command = herdwick(args);
-    command.envs(variables.iter().copied());
+    ended(command.envs(variables.iter().copied()))
+}
+
+/// The same in a shell that did this before.
+#[cfg(unix)]
+pub(crate) fn finished_after(before: &str, args: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let mut inner = herdwick(args);
+    ended(&mut after(before, inner.envs(variables.iter().copied())))
+}
+
+fn ended(command: &mut Command) -> Finished {
+    let _state = State::of(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let code = until(&format!("{args:?} ends"), || child.try_wait().expect("it can be waited for")).code();
+    let code = until(&format!("{command:?} ends"), || child.try_wait().expect("it can be waited for")).code();
     let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
     for (pipe, text) in [
         (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stdout),

@@ -23,6 +23,7 @@ use crate::config::{Config, Env, Flags};
 use crate::demo::Demo;
 use crate::failed::Failed;
 use crate::health::Health;
+use crate::memory::Opening;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
@@ -89,15 +90,18 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     if let Some(few) = handles::prepare(&mut settings.config.limits) {
         tracing::warn!("{few}");
     }
-    let demo = if settings.demo { Some(Demo::start()?) } else { None };
-    settings.config.nodes.extend(demo.iter().flat_map(Demo::nodes));
+    let simulated = if settings.demo { Some(Demo::start()?) } else { None };
+    settings.config.nodes.extend(simulated.iter().flat_map(Demo::nodes));
 
-    let Settings { config, sources, .. } = settings;
+    let Settings { config, sources, demo } = settings;
     // Clients that come early wait; a port that is taken is told at once.
     let data = runtime()?;
     let listeners = data.block_on(Listeners::bind(config.listen)).map_err(client::taken)?;
     let address = listeners.address();
+    // A simulated fleet is nothing to remember.
+    let opening = if demo { None } else { Opening::begin(&config.paths)? };
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
+    let opened = opening.map(Opening::end).transpose()?.flatten();
     let mut keeper = Keeper::default();
     for node in &config.nodes {
         keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
@@ -179,6 +183,9 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // With the runtime the last requests end; their lines are the last ones.
     drop(data);
     requests.empty();
+    if let Some(opened) = opened {
+        opened.store.close();
+    }
     Ok(())
 }
 

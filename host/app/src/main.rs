@@ -7,12 +7,15 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod failed;
 mod handles;
 mod health;
 mod logs;
+mod memory;
 mod reloader;
 mod requests;
+mod service;
 mod shutdown;
 
 use std::process::ExitCode;
@@ -32,7 +35,7 @@ fn main() -> ExitCode {
         }
     };
     match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             failed::print(&error);
             ExitCode::FAILURE

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use herdwick_plugin_host::{PluginHost, Report, Wanted};
@@ -13,6 +13,8 @@ use notify::{RecursiveMode, Watcher as _};
 
 /// Several events of one save are one look.
 const DEBOUNCE: Duration = Duration::from_millis(200);
+/// However many events follow each other, after so long there is a look: somebody may write there without end.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// A look without any event: for file systems that announce nothing, and for quarantines that end.
 const NET: Duration = Duration::from_secs(5);
 
@@ -120,9 +122,12 @@ fn run(host: &PluginHost, looks: &Receiver<Cause>, mut read: Read, mut watch: Wa
     }
 }
 
-/// Waits until no event came for a while.
+/// Waits until no event came for a while, within reason.
 fn settle(looks: &Receiver<Cause>, waiting: &mut Vec<Sender<()>>) {
-    while let Ok(cause) = looks.recv_timeout(DEBOUNCE) {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE
+        && let Ok(cause) = looks.recv_timeout(DEBOUNCE)
+    {
         if let Cause::Asked(done) = cause {
             waiting.push(done);
         }

@@ -2,14 +2,14 @@
 //! pictures of it; it never sees a client's request, and the data plane never waits for it.
 
 mod admin;
+mod ingest;
 mod keeper;
 mod needs;
-mod ollama;
 mod poll;
-mod probe;
 mod status;
 
 pub use admin::Admin;
+pub use ingest::{Desk, Heard, Ingest, IngestParts};
 pub use keeper::{Keeper, Published};
 pub use needs::Plugins;
 pub use poll::Polling;

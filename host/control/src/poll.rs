@@ -4,12 +4,10 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::{Duration, Instant};
 
-use herdwick_fleet::{BackendId, Claim, Moment, Observation, Origin};
+use herdwick_fleet::{BackendId, BackendKind, Claim, Moment, Observation, Origin};
+use herdwick_probe::{Depth, Probe};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
-
-use crate::ollama;
-use crate::probe::{self, ProbeError};
 
 /// How often a backend is polled.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +38,14 @@ pub(crate) async fn run(
     start: Instant,
     tell: mpsc::Sender<Observation>,
 ) {
+    let probe = Probe::new(origin, polling.patience);
     let jitter = RandomState::new();
     let mut listed: Option<Instant> = None;
     for round in 0_u64.. {
         let due = listed.is_none_or(|at| at.elapsed() >= polling.models);
         // The moment of asking: what a backend says can be older than its answer, never younger.
         let at = Moment::on(start, Instant::now());
-        let claims = look(&origin, due, polling.patience).await;
+        let claims = look(&probe, if due { Depth::All } else { Depth::Memory }).await;
         let failed = claims.iter().any(|claim| matches!(claim, Claim::Unreachable(_)));
         if failed {
             // Somebody who comes back may have other models: look at once.
@@ -64,34 +63,16 @@ pub(crate) async fn run(
 }
 
 /// One look: what it says, or that it says nothing.
-async fn look(origin: &Origin, everything: bool, patience: Duration) -> Vec<Claim> {
-    match try_look(origin, everything, patience).await {
-        Ok(claims) => claims,
+async fn look(probe: &Probe, depth: Depth) -> Vec<Claim> {
+    match probe.look(BackendKind::Ollama, depth).await {
+        Ok(facts) => facts.claims,
         // Our own trouble says nothing of the backend; what is known of it grows old by itself.
         Err(error) if error.is_ours() => {
-            tracing::warn!("{origin} could not be asked: {error}");
+            tracing::warn!("{} could not be asked: {error}", probe.origin());
             Vec::new()
         }
         Err(error) => vec![Claim::Unreachable(error.to_string())],
     }
-}
-
-async fn try_look(origin: &Origin, everything: bool, patience: Duration) -> Result<Vec<Claim>, ProbeError> {
-    let mut claims = Vec::new();
-    if everything {
-        claims.push(ollama::version(&probe::get(origin, "/api/version", patience).await?)?);
-        claims.push(ollama::models(&probe::get(origin, "/api/tags", patience).await?)?);
-    }
-    match probe::get(origin, "/api/ps", patience).await {
-        Ok(body) => claims.push(ollama::resident(&body)?),
-        // What is in memory is a hint that may be late; a server that answers something else is there all the same.
-        Err(ProbeError::Timeout(_)) if everything => {}
-        Err(ProbeError::Timeout(_)) => {
-            claims.push(ollama::version(&probe::get(origin, "/api/version", patience).await?)?);
-        }
-        Err(error) => return Err(error),
-    }
-    Ok(claims)
 }
 
 /// ±20 %, so that a fleet's polls do not fall into step.

@@ -50,6 +50,11 @@ impl Catalog {
         self.models.iter().find(|model| *model.canonical == *canonical).ok_or(Missing::Absent)
     }
 
+    /// Every model on disk.
+    pub(crate) fn models(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter()
+    }
+
     /// What is in memory from the start, with its context.
     pub(crate) fn residents(&self) -> Vec<(Arc<str>, u32)> {
         let resident = self.models.iter().filter(|model| model.spec.resident);
@@ -166,7 +171,7 @@ fn modified_at() -> String {
 }
 
 /// `3.2B` is 3 200 000 000; what cannot be read is 0.
-fn parameter_count(size: &str) -> u64 {
+pub(crate) fn parameter_count(size: &str) -> u64 {
     let (number, factor) = match size.to_ascii_uppercase() {
         text if text.ends_with('B') => (text.trim_end_matches('B').parse::<f64>(), 1e9),
         text if text.ends_with('M') => (text.trim_end_matches('M').parse::<f64>(), 1e6),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
+use crate::kind::Kind;
 use crate::serve::serve;
 use crate::spec::NodeSpec;
 
@@ -19,6 +20,9 @@ pub struct Cli {
     /// What the node is called in the line it prints.
     #[arg(long, default_value = "fakenode")]
     pub name: String,
+    /// Which program it plays: ollama, llama.cpp, vllm, lm-studio or mlx.
+    #[arg(long, default_value = "ollama", value_parser = kind)]
+    pub kind: Kind,
     /// Requests one loaded model answers at once (OLLAMA_NUM_PARALLEL).
     #[arg(long, default_value_t = 1)]
     pub slots: u32,
@@ -28,7 +32,7 @@ pub struct Cli {
     /// Seed of the answer text.
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// What /api/version says.
+    /// What it says its version is.
     #[arg(long, default_value = "0.12.6", value_name = "VERSION")]
     pub ollama_version: String,
     /// A model, as in llama3.2:3b,resident,load=2s,first_token=100ms,token=20ms,tokens=40,bytes=2GB. Further
@@ -84,6 +88,7 @@ impl Cli {
             }
         }
         let mut spec = NodeSpec::new(&self.name)
+            .kind(self.kind)
             .version(&self.ollama_version)
             .slots(self.slots)
             .max_loaded(self.max_loaded)
@@ -101,6 +106,11 @@ impl Cli {
             _ => Err(CliError::Arguments(problems)),
         }
     }
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    let known = || Kind::ALL.map(Kind::name).join(", ");
+    Kind::from_name(name).ok_or_else(|| format!("it takes one of {}", known()))
 }
 
 /// What only shows when all models are known.

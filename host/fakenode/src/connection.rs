@@ -26,7 +26,7 @@ pub(crate) async fn run(stream: TcpStream, node: Arc<Node>) {
     let (read, write) = stream.into_split();
     let mut connection = Connection {
         inbox: Inbox::new(read),
-        wire: Wire::new(write, Arc::clone(&node.journal)),
+        wire: Wire::new(write, Arc::clone(&node.journal), node.kind.server()),
         node,
         id,
         loopback,

@@ -10,6 +10,7 @@ use crate::catalog::Catalog;
 use crate::condition::{Condition, NotReached, Pulse};
 use crate::gate::{Gatekeeper, Wish};
 use crate::journal::Journal;
+use crate::kind::Kind;
 use crate::scheduler::Scheduler;
 use crate::script::{Override, Script};
 use crate::spec::NodeSpec;
@@ -17,6 +18,8 @@ use crate::verb::Verb;
 
 #[derive(Debug)]
 pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) slots: u32,
     pub(crate) version: String,
     pub(crate) seed: u64,
     pub(crate) catalog: Catalog,
@@ -29,13 +32,19 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(spec: NodeSpec) -> Arc<Node> {
+    pub(crate) fn new(mut spec: NodeSpec) -> Arc<Node> {
+        if spec.kind.holds_all() {
+            spec.models.iter_mut().for_each(|model| model.resident = true);
+            spec.max_loaded = spec.max_loaded.max(u32::try_from(spec.models.len()).unwrap_or(u32::MAX));
+        }
         let pulse = Pulse::new();
         let catalog = Catalog::new(&spec.models);
         Arc::new(Node {
             scheduler: Arc::new(Scheduler::new(&spec, catalog.residents(), pulse.clone())),
             journal: Arc::new(Journal::new(pulse.clone())),
             catalog,
+            kind: spec.kind,
+            slots: spec.slots,
             version: spec.version,
             seed: spec.seed,
             script: Script::default(),

@@ -14,6 +14,7 @@ use crate::embedding::{self, EmbeddingRoute};
 use crate::http::{Head, JSON, Next, TEXT, Wire};
 use crate::inference::{self, refuse};
 use crate::journal::ExchangeId;
+use crate::kind::{Kind, Says};
 use crate::lenient;
 use crate::node::Node;
 use crate::origin;
@@ -79,7 +80,14 @@ pub(crate) fn is_inference(head: &Head) -> bool {
 
 pub(crate) async fn answer(node: &Arc<Node>, request: &Request, wire: &mut Wire) -> io::Result<Next> {
     let (head, path) = (&request.head, request.head.path());
-    if origin::refuses(head, request.loopback) {
+    match node.kind.says(node, path) {
+        None | Some(Says::AsOllama) => {}
+        Some(Says::Json(status, body)) => {
+            return wire.whole(status, JSON, body.to_string().as_bytes()).await;
+        }
+        Some(Says::Text(status, text)) => return wire.whole(status, TEXT, text.as_bytes()).await,
+    }
+    if node.kind == Kind::Ollama && origin::refuses(head, request.loopback) {
         return wire.whole(403, "", b"").await;
     }
     if let Some(name) = path.strip_prefix("/v1/models/").filter(|name| !name.contains('/')) {

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use crate::kind::Kind;
+
 /// Everything that defines one simulated machine.
 #[derive(Clone, Debug)]
 pub struct NodeSpec {
     /// What the machine is called in log lines; clients never see it.
     pub name: String,
+    /// Which program it plays; default Ollama.
+    pub kind: Kind,
     /// What `/api/version` says; default `0.12.6`.
     pub version: String,
     /// The models on its disk, in the order `/api/tags` lists them.
@@ -54,12 +58,19 @@ impl NodeSpec {
     pub fn new(name: impl Into<String>) -> NodeSpec {
         NodeSpec {
             name: name.into(),
+            kind: Kind::default(),
             version: "0.12.6".to_owned(),
             models: Vec::new(),
             slots: 1,
             max_loaded: 3,
             seed: 0,
         }
+    }
+
+    /// Sets [`NodeSpec::kind`].
+    pub fn kind(mut self, kind: Kind) -> NodeSpec {
+        self.kind = kind;
+        self
     }
 
     /// Adds one model.

@@ -2,23 +2,50 @@
 //! the same machine agree on them. Nothing here knows how an id travels.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-/// A machine. For a node without an agent: the first 16 bytes of the SHA-256 of its origin.
+/// A machine: the first 16 bytes of a SHA-256. With an agent of ours, of its public key; with Ollama Herd's, of what
+/// that calls itself and where it is; without an agent, of its origin.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId([u8; 16]);
 
 impl NodeId {
     /// The id of a node that is known by nothing but where it listens (`http://host:port`).
     pub fn from_origin(origin: &str) -> Self {
-        let digest = Sha256::digest(origin.as_bytes());
+        Self::digest(origin.as_bytes())
+    }
+
+    /// The id of the machine whose agent has this public key: nobody else can speak for it.
+    pub fn from_key(public: &[u8; 32]) -> Self {
+        Self::digest(public)
+    }
+
+    /// The id of a machine whose agent has no key. Whoever writes its name from another address is another node.
+    pub fn from_claim(name: &str, address: IpAddr) -> Self {
+        // The address has no white space, so that no two pairs are one text; and no origin begins so.
+        Self::digest(format!("herd:{address} {name}").as_bytes())
+    }
+
+    fn digest(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
         let mut id = [0; 16];
         for (to, from) in id.iter_mut().zip(digest) {
             *to = from;
         }
         Self(id)
+    }
+
+    /// The id with these bytes, as they were told by [`NodeId::bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes, for whoever keeps it.
+    pub fn bytes(self) -> [u8; 16] {
+        self.0
     }
 }
 
@@ -167,5 +194,10 @@ mod tests {
         assert_eq!(id, NodeId::from_origin("http://10.0.0.5:11434"));
         assert_ne!(id, NodeId::from_origin("http://10.0.0.5:11435"));
         assert_eq!(id.to_string().len(), 32);
+        let [here, there] = [[10, 0, 0, 5], [10, 0, 0, 6]].map(IpAddr::from);
+        assert_ne!(NodeId::from_claim("studio", here), NodeId::from_claim("studio", there));
+        assert_ne!(NodeId::from_key(&[1; 32]), NodeId::from_key(&[2; 32]));
+        // The first 16 bytes of the SHA-256 of 32 zeros.
+        assert_eq!(NodeId::from_key(&[0; 32]).to_string(), "66687aadf862bd776c8fc18b8e9f8e20");
     }
 }

@@ -6,6 +6,16 @@ use std::sync::Arc;
 
 use crate::id::NodeId;
 
+/// Bytes of a machine's name, as of a label of a domain name.
+pub const NAME_MOST: usize = 63;
+
+/// Whether a machine can be called so: 1 to 63 letters, digits, dots, dashes, underscores, so that a name can stand in a
+/// command, a header and an address.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    (1..=NAME_MOST).contains(&name.len()) && name.chars().all(allowed)
+}
+
 /// A machine that is listed, found or reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {

@@ -4,12 +4,13 @@
 
 use std::sync::Arc;
 
-use wasmtime::{Engine, Store, Trap};
+use wasmtime::{Engine, Store, Trap, UpdateDeadline};
 
 use crate::bindings::SignalPlugin;
 use crate::engine::Ticker;
 use crate::fault::Fault;
 use crate::limits::{self, Budget};
+use crate::overtime;
 use crate::sandbox::{Moment, Room, Sandbox, printable};
 use crate::topology::Topology;
 use crate::world::{Manifest, Setting, World};
@@ -31,6 +32,10 @@ impl<W: World> Instance<W> {
     ) -> Result<Self, Fault> {
         let mut store = Store::new(engine, Sandbox::new(room));
         store.limiter(|sandbox| &mut sandbox.limits);
+        store.epoch_deadline_callback(|mut context| {
+            let granted = context.data_mut().overtime.look(overtime::spent());
+            Ok(granted.map_or(UpdateDeadline::Interrupt, UpdateDeadline::Continue))
+        });
         let budget = cold(room.large);
         begin(&mut store, ticker, budget);
         let plugin = W::instantiate(pre, &mut store).map_err(|error| classify(&error, budget))?;
@@ -111,7 +116,9 @@ fn begin(store: &mut Store<Sandbox>, ticker: &Ticker, budget: Budget) {
     // The tick that is under way counts as one, so one more is needed for the whole budget.
     store.set_epoch_deadline(budget.ms + 1);
     store.set_hostcall_fuel(budget.answer_bytes);
-    store.data_mut().begin_call();
+    let sandbox = store.data_mut();
+    sandbox.overtime.begin(budget.ms);
+    sandbox.begin_call();
 }
 
 fn classify(error: &wasmtime::Error, budget: Budget) -> Fault {

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod load;
 mod manifest;
 mod member;
+mod overtime;
 pub mod package;
 mod reconcile;
 mod sandbox;

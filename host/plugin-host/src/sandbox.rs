@@ -5,6 +5,7 @@ use wasmtime::{StoreLimits, StoreLimitsBuilder};
 
 use crate::bindings::herdwick::plugin::{log, types};
 use crate::limits;
+use crate::overtime::Overtime;
 
 /// What one plugin's instances may take, as its manifest asked and the host allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ pub(crate) struct Sandbox {
     pub(crate) moment: Moment,
     #[cfg(feature = "wasi")]
     pub(crate) wasi: crate::wasi::Wasi,
+    pub(crate) overtime: Overtime,
     lines_left: u32,
     dropped: u64,
 }
@@ -58,6 +60,7 @@ impl Sandbox {
             moment: Moment::default(),
             #[cfg(feature = "wasi")]
             wasi: crate::wasi::Wasi::default(),
+            overtime: Overtime::default(),
             lines_left: 0,
             dropped: 0,
         }

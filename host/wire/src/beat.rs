@@ -2,6 +2,16 @@
 //!
 //! Fields are added, never changed; a reader ignores what it does not know. Ages instead of times, since clocks
 //! differ. Nothing here says where the agent is: that is the address of its connection.
+//!
+//! `facts` is how an agent puts what it found into a beat, `report` how a router takes it for what it is worth; `limits`
+//! holds for both.
+
+mod facts;
+pub mod limits;
+mod report;
+
+pub use facts::{machine_name, models_hash};
+pub use report::Seen;
 
 use serde::{Deserialize, Serialize};
 
@@ -63,8 +73,8 @@ pub struct ServerBeat {
     /// How old what it says of models is, in milliseconds.
     #[serde(default)]
     pub age_ms: u64,
-    /// Names the list of models: the first 16 hexadecimal digits of its SHA-256. The list itself comes along when it
-    /// changed or the router asks for it.
+    /// Names the list of models, see [`models_hash`]. The list itself comes along when it changed or the router asks for
+    /// it.
     pub models_hash: String,
     /// Every model it has on disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,18 +103,24 @@ pub struct ModelBeat {
     /// As the server spells it.
     pub name: String,
     /// Of its content, empty when unknown.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub digest: String,
     /// Bytes on disk.
     pub bytes: u64,
     /// When it was changed, as told.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub modified_at: String,
     /// Like `gguf`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub format: String,
     /// Like `llama`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub family: String,
     /// Like `8.0B`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub parameter_size: String,
     /// Like `Q4_K_M`.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub quantization: String,
 }
 
@@ -122,6 +138,7 @@ pub struct ResidentBeat {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<u32>,
     /// When it will be let go of, as told, by the machine's own clock.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub expires_at: String,
 }
 
@@ -137,8 +154,18 @@ pub struct ReadingBeat {
     pub age_ms: u64,
 }
 
-/// What a beat is answered. The status is 200 when it was taken in, 401 when it carried no session or another one than
-/// the router gave: then the next beat carries that of the reply.
+/// What a beat is answered. The status is 200 when it was taken in; 401 when it carried no session or another one than
+/// the router gave: then the next beat carries that of the reply. With any other status it was not taken in, `problem`
+/// says why, and the next beat goes out after `interval_ms`, unchanged but for what the problem is about:
+///
+/// | status | |
+/// | --- | --- |
+/// | 400 | it breaks a rule |
+/// | 403 | it is not signed by the key that it shows, or comes from where no machine of a fleet can be |
+/// | 409 | another agent has this key and beats on; or the beat is not newer than the last |
+/// | 421 | it is meant for another router |
+/// | 429 | too many came from this address |
+/// | 503 | the router is busy, or full of agents |
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reply {

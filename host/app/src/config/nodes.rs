@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::net::{IpAddr, SocketAddr};
 
 use herdwick_fleet::Origin;
+use herdwick_fleet::node::is_name;
 use toml::Value;
 
 use super::env::Env;
@@ -134,11 +135,6 @@ fn checked_name(name: &str) -> Result<String, String> {
 
 fn no_name(what: &str, name: &str) -> String {
     format!("the {what} {name:?} must be 1 to 63 letters, digits, dots, dashes")
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    (1..=63).contains(&name.len()) && name.chars().all(allowed)
 }
 
 #[cfg(test)]

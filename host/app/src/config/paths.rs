@@ -28,6 +28,8 @@ pub(crate) struct Paths {
     pub(crate) config_is_named: bool,
     /// Somebody named the folder, so it must be there.
     pub(crate) config_dir_is_named: bool,
+    /// Somebody named the folder, so it must be of use.
+    pub(crate) state_dir_is_named: bool,
 }
 
 impl Paths {
@@ -38,13 +40,15 @@ impl Paths {
         };
         let config = said(&named.config, "HERDWICK_CONFIG");
         let config_dir = said(&named.config_dir, "HERDWICK_CONFIG_DIR");
+        let state_dir = said(&named.state_dir, "HERDWICK_STATE_DIR");
         let customs = Customs::of(env);
         Self {
             config_is_named: config.is_some(),
             config_dir_is_named: config_dir.is_some(),
+            state_dir_is_named: state_dir.is_some(),
             config,
             config_dir: config_dir.or(customs.config),
-            state_dir: said(&named.state_dir, "HERDWICK_STATE_DIR").or(customs.state),
+            state_dir: state_dir.or(customs.state),
             cache_dir: said(&named.cache_dir, "HERDWICK_CACHE_DIR").or(customs.cache),
         }
     }

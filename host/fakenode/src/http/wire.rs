@@ -27,6 +27,8 @@ pub(crate) enum Next {
 pub(crate) struct Wire {
     half: OwnedWriteHalf,
     journal: Arc<Journal>,
+    /// What `Server` says; empty = nothing.
+    server: &'static str,
     exchange: Option<ExchangeId>,
     http10: bool,
     bodiless: bool,
@@ -40,10 +42,11 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(half: OwnedWriteHalf, journal: Arc<Journal>) -> Wire {
+    pub(crate) fn new(half: OwnedWriteHalf, journal: Arc<Journal>, server: &'static str) -> Wire {
         Wire {
             half,
             journal,
+            server,
             exchange: None,
             http10: false,
             bodiless: false,
@@ -150,6 +153,9 @@ impl Wire {
         let mut text = format!("HTTP/1.1 {status} {}\r\n", reason(status));
         for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
             text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if !self.server.is_empty() {
+            text.push_str(&format!("Server: {}\r\n", self.server));
         }
         text.push_str(&format!(
             "Date: {}\r\n{}: {}\r\n",

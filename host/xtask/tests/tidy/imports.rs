@@ -24,12 +24,13 @@ const TEST_SERVER: &str = "fakenode";
 const FLEET: &str = "herdwick-fleet";
 const WIRE: &str = "herdwick-wire";
 const GUEST_BUILD: &str = "herdwick-guest-build";
+const PROBE: &str = "herdwick-probe";
 const SCAN: &str = "herdwick-scan";
 const TELEMETRY: &str = "herdwick-telemetry";
 const DIALECT: &str = "herdwick-dialect";
 
 /// A crate of `host/` without a row is refused.
-const TABLE: [Rule; 13] = [
+const TABLE: [Rule; 14] = [
     Rule { crate_name: FLEET, ours: &[], never: &["tokio", "serde", "wasmtime", "hyper", "http", "tracing"] },
     Rule { crate_name: WIRE, ours: &[FLEET], never: &["tokio", "hyper", "http", "wasmtime"] },
     Rule { crate_name: "herdwick-plugin-host", ours: &[FLEET], never: &["hyper", "http", "rusqlite"] },
@@ -40,10 +41,11 @@ const TABLE: [Rule; 13] = [
         ours: &[],
         never: &["tokio", "serde", "serde_json", "hyper", "http", "wasmtime"],
     },
-    Rule { crate_name: "herdwick-control", ours: &[FLEET, WIRE], never: &["wasmtime", "rusqlite"] },
+    Rule { crate_name: PROBE, ours: &[FLEET], never: &["wasmtime", "rusqlite", "tracing"] },
+    Rule { crate_name: "herdwick-control", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: "herdwick-store", ours: &[FLEET], never: &["hyper", "http", "wasmtime"] },
     Rule { crate_name: TELEMETRY, ours: &[], never: &["wasmtime", "rusqlite"] },
-    Rule { crate_name: "herdwick-agent", ours: &[WIRE, TELEMETRY], never: &["wasmtime", "rusqlite"] },
+    Rule { crate_name: "herdwick-agent", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: TEST_SERVER, ours: &[], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: GUEST_BUILD, ours: &[], never: &["wasmtime", "tokio"] },
     Rule { crate_name: "xtask", ours: &[GUEST_BUILD], never: &["wasmtime", "tokio"] },

@@ -1,19 +1,16 @@
-//! Reads what Ollama tells of itself into claims. Lenient in what is missing, strict in what is believed: a name
-//! that breaks our rules is left out, texts are cut.
+//! Reads what Ollama tells of itself into claims. A name that breaks our rules is left out.
 //!
 //! Source: Ollama's `api/types.go` (`ListResponse`, `ProcessResponse`).
 
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{Claim, Model, ModelName, ResidentClaim};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
-use crate::probe::ProbeError;
+use crate::ProbeError;
+use crate::text::{self, MODELS, cut};
 
-/// Bytes of any text that a backend tells about a model.
-const TEXT: usize = 200;
-/// Models of one backend; the rest are not looked at.
-const MODELS: usize = 10_000;
+/// Whose answers these are, for people.
+const WHOSE: &str = "Ollama";
 
 #[derive(Deserialize)]
 struct Version {
@@ -71,20 +68,20 @@ struct Process {
 
 /// `/api/version`.
 pub(crate) fn version(body: &[u8]) -> Result<Claim, ProbeError> {
-    let Version { version } = parse("/api/version", body)?;
+    let Version { version } = text::parse(WHOSE, "/api/version", body)?;
     Ok(Claim::Version(cut(version)))
 }
 
 /// `/api/tags`.
 pub(crate) fn models(body: &[u8]) -> Result<Claim, ProbeError> {
-    let Tags { models } = parse("/api/tags", body)?;
+    let Tags { models } = text::parse(WHOSE, "/api/tags", body)?;
     let local = models.unwrap_or_default().into_iter().filter(|tag| !is_cloud(tag)).take(MODELS);
     Ok(Claim::Models(local.filter_map(model).collect()))
 }
 
 /// `/api/ps`.
 pub(crate) fn resident(body: &[u8]) -> Result<Claim, ProbeError> {
-    let Processes { models } = parse("/api/ps", body)?;
+    let Processes { models } = text::parse(WHOSE, "/api/ps", body)?;
     let claims = models.unwrap_or_default().into_iter().take(MODELS).filter_map(|process| {
         Some(ResidentClaim {
             name: ModelName::parse(&process.name).ok()?,
@@ -118,14 +115,6 @@ fn model(tag: Tag) -> Option<Model> {
         parameter_size: cut(tag.details.parameter_size),
         quantization: cut(tag.details.quantization_level),
     })
-}
-
-fn parse<T: DeserializeOwned>(what: &'static str, body: &[u8]) -> Result<T, ProbeError> {
-    serde_json::from_slice(body).map_err(|error| ProbeError::Format { what, cause: error.to_string() })
-}
-
-fn cut(text: String) -> String {
-    if text.len() <= TEXT { text } else { text.chars().take(TEXT / 4).collect() }
 }
 
 #[cfg(test)]

@@ -1,42 +1,70 @@
-//! One GET of one document, bounded in time and size. No redirect is followed: a backend cannot send us
-//! anywhere.
+//! Why a model server could not be asked, in words for people.
 
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use herdwick_fleet::Origin;
-use http::header::HOST;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt as _, Empty, Limited};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use http::StatusCode;
 
-/// Bytes of one document. A thousand models are 400 KB.
-const MOST: usize = 4 << 20;
+use crate::get::MOST;
 
-/// Why a probe failed, in words for people.
+/// Why a probe failed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum ProbeError {
+pub enum ProbeError {
+    /// Something is there, or nothing; it did not say in time.
     #[error("no answer within {} s", .0.as_secs_f32())]
     Timeout(Duration),
+    /// There is no connection.
     #[error("{}", words(.0))]
     Connect(io::Error),
+    /// There was one.
     #[error("the connection broke ({0})")]
     Http(hyper::Error),
+    /// It answers, and does not say what was asked.
     #[error("{path} answers {status}")]
-    Status { path: &'static str, status: StatusCode },
+    Status {
+        /// What was asked.
+        path: &'static str,
+        /// What it answers.
+        status: StatusCode,
+    },
+    /// It wants a key that we do not have.
+    #[error("{path} answers {status}: it wants a key")]
+    Key {
+        /// What was asked.
+        path: &'static str,
+        /// What it answers.
+        status: StatusCode,
+    },
+    /// It listens already and has its model not yet.
+    #[error("it loads its model")]
+    Loads,
+    /// What it answers has no end.
     #[error("{path} answers more than {} MiB, or broke off", MOST >> 20)]
-    Body { path: &'static str },
-    #[error("{what} is not what Ollama answers ({cause})")]
-    Format { what: &'static str, cause: String },
+    Body {
+        /// What was asked.
+        path: &'static str,
+    },
+    /// It answers something else than its kind does.
+    #[error("{what} is not what {whose} answers ({cause})")]
+    Format {
+        /// What was asked.
+        what: &'static str,
+        /// Who would have answered otherwise.
+        whose: &'static str,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// It is a router of ours: whoever asks it comes back to us.
+    #[error("it is a Herdwick router, not a model server")]
+    Herdwick,
+    /// It is none of the kinds.
+    #[error("it is no model server that is known here")]
+    Stranger,
 }
 
 impl ProbeError {
     /// Whether it is this process that cannot ask: it has no more file handles.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         /// `EMFILE` and `ENFILE`, which are the same on every Unix; the standard library has no kind for them.
         const HANDLES: [i32; 2] = [24, 23];
         let code = match self {
@@ -45,32 +73,16 @@ impl ProbeError {
         };
         cfg!(unix) && code.is_some_and(|code| HANDLES.contains(&code))
     }
-}
 
-/// Fetches `path`.
-pub(crate) async fn get(
-    origin: &Origin,
-    path: &'static str,
-    patience: Duration,
-) -> Result<Bytes, ProbeError> {
-    timeout(patience, fetch(origin, path)).await.map_err(|_| ProbeError::Timeout(patience))?
-}
-
-async fn fetch(origin: &Origin, path: &'static str) -> Result<Bytes, ProbeError> {
-    let stream =
-        TcpStream::connect((origin.host.as_str(), origin.port)).await.map_err(ProbeError::Connect)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(ProbeError::Http)?;
-    // Ends with the sender; its error shows in the answer.
-    tokio::spawn(async move { connection.await.ok() });
-    let request = Request::get(path).header(HOST, origin.authority()).body(Empty::<Bytes>::new());
-    // A constant path and a checked host always make a request.
-    let request = request.map_err(|error| ProbeError::Format { what: path, cause: error.to_string() })?;
-    let response = sender.send_request(request).await.map_err(ProbeError::Http)?;
-    if response.status() != StatusCode::OK {
-        return Err(ProbeError::Status { path, status: response.status() });
+    /// Whether nobody listens there at all.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
     }
-    let body = Limited::new(response.into_body(), MOST).collect().await;
-    Ok(body.map_err(|_| ProbeError::Body { path })?.to_bytes())
+
+    /// Whether it may only be slow: somebody is there, and did not answer in time.
+    pub fn is_slow(&self) -> bool {
+        matches!(self, Self::Timeout(_))
+    }
 }
 
 /// Why there is no connection, for people: what it means where that is known, else what the system says, without its

@@ -1,0 +1,238 @@
+//! What is believed of a heartbeat and what is refused, one row for each lie.
+
+use herdwick_fleet::Claim;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn seen() -> Seen {
+    Seen { node: NodeId::from_key(&[1; 32]), address: [10, 0, 0, 5].into(), at: Moment(7) }
+}
+
+fn model(name: &str) -> Model {
+    Model {
+        name: ModelName::parse(name).unwrap(),
+        listed_as: name.to_owned(),
+        digest: "a".repeat(64),
+        bytes: 5_200_000_000,
+        modified_at: "2026-11-01T11:18:54.123456789+01:00".to_owned(),
+        format: "gguf".to_owned(),
+        family: "qwen3".to_owned(),
+        parameter_size: "8.2B".to_owned(),
+        quantization: "Q4_K_M".to_owned(),
+    }
+}
+
+/// What an agent of a busy machine says every second.
+fn beat() -> Beat {
+    let mut server = ServerBeat::new(BackendKind::Ollama, 11434);
+    server.forward = Some(ForwardBeat { port: 11436, bearer: "0123456789abcdef0123456789abcdef".to_owned() });
+    server.tell(&Claim::Version("0.12.11".to_owned()));
+    server.tell(&Claim::Models(["qwen3:8b", "llama3.2:3b"].map(model).to_vec()));
+    let loaded = Loaded {
+        bytes: 6_400_000_000,
+        vram_bytes: 6_400_000_000,
+        context_tokens: Some(8_192),
+        expires_at: "2026-11-01T11:18:54.123456789+01:00".into(),
+    };
+    let names = ["qwen3:8b", "llama3.2:3b", "nomic-embed-text:latest"];
+    let resident = names.map(|name| ResidentClaim { name: model(name).name, loaded: loaded.clone() });
+    server.tell(&Claim::Resident(resident.to_vec()));
+    (server.slots, server.max_loaded, server.keep_alive_s, server.age_ms) =
+        (Some(4), Some(3), Some(300), 1_850);
+    let reading = |(column, _): &(Column, RangeInclusive<f64>)| {
+        let value = if column.name().ends_with("s") { 123_456_789_012.0 } else { 0.5 };
+        ReadingBeat { name: column.name().to_owned(), value, age_ms: 950 }
+    };
+    Beat {
+        name: "studio".to_owned(),
+        version: "0.1.0".to_owned(),
+        boot: "0123456789abcdef".to_owned(),
+        session: "f".repeat(48),
+        seq: 86_400,
+        interval_ms: 1_000,
+        draining: false,
+        other_routers: 1,
+        servers: vec![server],
+        readings: COLUMNS.iter().map(reading).collect(),
+    }
+}
+
+/// The problems of a beat of which `change` made something else.
+fn problems(change: impl FnOnce(&mut Beat)) -> Vec<String> {
+    let mut beat = beat();
+    change(&mut beat);
+    beat.report(seen()).err().unwrap_or_default()
+}
+
+#[test]
+fn a_good_beat_is_taken_for_what_it_says() {
+    let body = serde_json::to_vec(&beat()).unwrap();
+    let report = Beat::read(&body).unwrap().report(seen()).unwrap();
+    assert_eq!((report.node, report.address, report.at), (seen().node, seen().address, Moment(7)));
+    assert_eq!(report.agent, Agent::Herdwick { version: "0.1.0".to_owned() });
+    assert_eq!((report.interval, report.draining, report.other_routers), (Duration::from_secs(1), false, 1));
+    let [server] = &report.servers[..] else { panic!("one server") };
+    assert_eq!(
+        (server.kind, server.port, server.slots, server.max_loaded),
+        (BackendKind::Ollama, 11434, Some(4), Some(3))
+    );
+    assert_eq!(
+        (server.keep_alive, server.age),
+        (Some(Duration::from_secs(300)), Duration::from_millis(1_850))
+    );
+    assert_eq!(
+        server.door,
+        Door::Forwarded { port: 11436, bearer: "0123456789abcdef0123456789abcdef".into() }
+    );
+    assert_eq!(server.models, Some(["qwen3:8b", "llama3.2:3b"].map(model).to_vec()));
+    assert_eq!(server.resident[0].loaded.context_tokens, Some(8_192));
+    assert_eq!(report.readings.len(), COLUMNS.len());
+    let without = Beat { servers: vec![beat().servers[0].without_list()], ..beat() };
+    assert_eq!(without.report(seen()).unwrap().servers[0].models, None);
+    let for_ever = problems(|beat| beat.servers[0].keep_alive_s = Some(-1));
+    assert_eq!(for_ever, Vec::<String>::new());
+}
+
+#[test]
+fn a_steady_beat_is_small() {
+    let mut steady = beat();
+    steady.servers[0] = steady.servers[0].without_list();
+    let bytes = serde_json::to_vec(&steady).unwrap().len();
+    assert!(bytes <= 2_000, "{bytes} bytes");
+    let mut list = ServerBeat::new(BackendKind::Ollama, 11434);
+    let models: Vec<_> =
+        (0..limits::MODELS).map(|n| model(&format!("hf.co/somebody/some-model-{n}:q4_k_m"))).collect();
+    assert_eq!(list.tell(&Claim::Models(models)), 0, "as many models as are taken have room in a list");
+    steady.servers[0] = list;
+    assert!(serde_json::to_vec(&steady).unwrap().len() < limits::BODY);
+    assert!(steady.report(seen()).is_ok());
+}
+
+#[test]
+fn every_lie_is_told_with_its_field_its_cause_and_what_to_do() {
+    type Change = fn(&mut Beat);
+    let rows: [(Change, &str); 33] = [
+        (|b| b.name = "stu dio".into(), "name: \"stu dio\"; take 1 to 63"),
+        (|b| b.name = String::new(), "name: \"\"; take"),
+        (|b| b.name = "x".repeat(64), "name: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"…; take"),
+        (|b| b.version = "1\u{1b}[2J".into(), "version: \"1\\u{1b}[2J\"; leave out"),
+        (|b| b.version = "x".repeat(201), "has 201 bytes; 200 are taken"),
+        (|b| b.boot = "0123".into(), "boot: \"0123\"; draw 16"),
+        (|b| b.boot = "0123456789ABCDEF".into(), "boot: "),
+        (|b| b.interval_ms = 0, "interval_ms: 0; beat every 100 to 60000 ms"),
+        (|b| b.interval_ms = u64::MAX, "interval_ms: 18446744073709551615; beat"),
+        (|b| b.other_routers = 5_000, "other_routers: 5000; at most"),
+        (|b| b.servers = vec![b.servers[0].clone(); 17], "servers: there are 17; 16 are taken"),
+        (|b| b.readings = vec![b.readings[0].clone(); 65], "readings: there are 65; 64 are taken"),
+        (|b| b.servers[0].port = 0, "servers[0].port: 0 is no port; tell"),
+        (|b| b.servers.push(b.servers[0].clone()), "servers[1].port: 11434 stands twice; tell"),
+        (|b| b.servers[0].port = 11436, "servers[0].forward.port: 11436 stands twice"),
+        (
+            |b| b.servers[0].forward = Some(ForwardBeat { port: 0, bearer: "x".repeat(32) }),
+            "forward.port: 0 is no",
+        ),
+        (
+            |b| b.servers[0].forward = Some(ForwardBeat { port: 9, bearer: "short".into() }),
+            "bearer: it is no token",
+        ),
+        (
+            |b| b.servers[0].forward = Some(ForwardBeat { port: 9, bearer: "x\r\n".repeat(9) }),
+            "bearer: it is no token",
+        ),
+        (|b| b.servers[0].kind = String::new(), "servers[0].kind: \"\"; tell one"),
+        (|b| b.servers[0].version = "\n".into(), "servers[0].version: "),
+        (|b| b.servers[0].down = Some("x".repeat(500)), "servers[0].down: "),
+        (|b| b.servers[0].slots = Some(0), "servers[0].slots: 0; leave it out"),
+        (|b| b.servers[0].slots = Some(1 << 20), "servers[0].slots: 1048576; at most"),
+        (|b| b.servers[0].foreign = u32::MAX, "servers[0].foreign: 4294967295; at most"),
+        (|b| b.servers[0].age_ms = u64::MAX, "servers[0].age_ms: it is 18446744073709551615 ms old; leave"),
+        (|b| b.servers[0].models_hash = "no hash".into(), "servers[0].models_hash: \"no hash\"; it has 16"),
+        (|b| b.servers[0].models_hash = "0".repeat(16), "it is not that of the list beside it"),
+        (
+            |b| b.servers[0].resident[1].name = "a b".into(),
+            "servers[0].resident[1].name: \"a b\": ' ' is not",
+        ),
+        (|b| b.servers[0].resident[1].vram_bytes = u64::MAX, "servers[0].resident[1].vram_bytes: "),
+        (|b| b.servers[0].resident[1].context_tokens = Some(u32::MAX), "resident[1].context_tokens: "),
+        (|b| b.readings[0].value = -1.0, "readings[mem.total-bytes]: -1; it lies between 0 and"),
+        (|b| b.readings[0].age_ms = 60_001, "readings[mem.total-bytes]: it is 60001 ms old; leave"),
+        (|b| b.readings.push(b.readings[0].clone()), "readings[mem.total-bytes]: it stands twice"),
+    ];
+    for (change, told) in rows {
+        let problems = problems(change);
+        assert!(problems.iter().any(|problem| problem.contains(told)), "{told}: {problems:?}");
+        assert!(
+            problems.iter().all(|problem| problem.contains("; ") || problem.starts_with("and ")),
+            "{problems:?}"
+        );
+        assert!(problems.iter().all(|problem| problem.len() < 300), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_number_that_is_none_is_refused() {
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -0.5] {
+        assert_eq!(problems(|beat| beat.readings[1].value = value).len(), 1, "{value}");
+    }
+    let body = serde_json::to_string(&beat()).unwrap();
+    assert!(Beat::read(body.as_bytes()).is_ok());
+    for (number, told) in [
+        // No JSON has these; they are what some languages write.
+        ("NaN", "expected value"),
+        ("Infinity", "expected value"),
+        ("1e999", "number out of range"),
+        ("null", "invalid type: null, expected f64"),
+        ("\"1\"", "invalid type: string"),
+    ] {
+        let body = body.replace("123456789012.0", number);
+        let error = Beat::read(body.as_bytes()).unwrap_err();
+        assert!(error.contains(told) && error.contains("; use an agent"), "{number}: {error}");
+    }
+    for (field, number) in
+        [("\"vram_bytes\":", "-1"), ("\"port\":", "65536"), ("\"seq\":", "-5"), ("\"slots\":", "1.5")]
+    {
+        let at = body.find(field).unwrap() + field.len();
+        let end = at + body[at..].find(',').unwrap();
+        let body = [&body[..at], number, &body[end..]].concat();
+        assert!(Beat::read(body.as_bytes()).is_err(), "{field}{number}");
+    }
+}
+
+#[test]
+fn a_list_that_is_too_long_is_refused_and_told_in_few_words() {
+    let listed = |names: Vec<String>| {
+        let models: Vec<_> =
+            names.into_iter().map(|name| ModelBeat { name, ..ModelBeat::default() }).collect();
+        problems(|beat| {
+            beat.servers[0].models_hash = models_hash(&models);
+            beat.servers[0].models = Some(models);
+        })
+    };
+    let many = listed((0..10_000).map(|n| format!("m{n}")).collect());
+    assert_eq!(many, ["servers[].models: there are 10000; 800 are taken"]);
+    let long = listed(vec!["x".repeat(4 << 10)]);
+    assert_eq!(
+        long,
+        [
+            "servers[0].models[0].name: \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"…: it is longer than 200 characters; leave it out"
+        ]
+    );
+    let bad = listed((0..500).map(|n| format!("bad name {n}")).collect());
+    assert_eq!((bad.len(), bad[limits::PROBLEMS].as_str()), (limits::PROBLEMS + 1, "and 488 more"));
+}
+
+#[test]
+fn what_a_later_version_may_say_is_left_out() {
+    let mut body: Value = serde_json::to_value(beat()).unwrap();
+    body["servers"][0]["models"] = Value::Null;
+    body["news"] = json!({"deep": [1]});
+    body["servers"][0]["news"] = json!(true);
+    body["readings"].as_array_mut().unwrap().push(json!({"name": "node.news-count", "value": -7.0}));
+    // What a router knows better nobody tells it.
+    body["readings"].as_array_mut().unwrap().push(json!({"name": "slots.free-count", "value": 9.0}));
+    let other = json!({"kind": "of-tomorrow", "port": 9, "models_hash": "0".repeat(16)});
+    body["servers"].as_array_mut().unwrap().push(other);
+    let report = Beat::read(body.to_string().as_bytes()).unwrap().report(seen()).unwrap();
+    assert_eq!((report.servers.len(), report.readings.len()), (1, COLUMNS.len()));
+}
