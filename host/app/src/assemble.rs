@@ -104,7 +104,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let opened = opening.map(Opening::end).transpose()?.flatten();
     let mut keeper = Keeper::default();
     for node in &config.nodes {
-        keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
+        keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
     }
     let published = keeper.published();
     // The configuration checked every name already.

@@ -2,12 +2,15 @@
 //! pictures of it; it never sees a client's request, and the data plane never waits for it.
 
 mod admin;
+mod calls;
+mod desk;
 mod keeper;
 mod needs;
 mod poll;
 mod status;
 
 pub use admin::Admin;
+pub use desk::{Desk, DeskError, Heard};
 pub use keeper::{Keeper, Published};
-pub use needs::Plugins;
+pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

@@ -4,5 +4,6 @@
 pub mod admin;
 pub mod beat;
 mod hex;
+pub mod nodes;
 pub mod seal;
 pub mod status;
