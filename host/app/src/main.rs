@@ -11,6 +11,7 @@ mod doctor;
 mod failed;
 mod handles;
 mod health;
+mod identity;
 mod logs;
 mod memory;
 mod reloader;
