@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use herdwick_control::{Admin, Ingest, IngestParts, Keeper, Polling, Published};
+use herdwick_control::{Admin, Ingest, IngestParts, Keeper, NoMemory, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::listen::Listeners;
@@ -103,7 +103,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let opened = opening.map(Opening::end).transpose()?.flatten();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
-    let mut keeper = Keeper::default();
+    let mut keeper = Keeper::new(Arc::new(NoMemory), Box::new(gate::own_addresses()));
     for node in &config.nodes {
         keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
     }
@@ -127,6 +127,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         ring: Arc::clone(&ring),
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
+        desk: keeper.desk(),
         counters: Arc::clone(&counters),
         listening: address,
         stopping: stopped.clone(),
