@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod authoring;
+mod beats;
 mod cli;
 mod config;
 mod crowd;
@@ -21,6 +22,7 @@ mod ready;
 mod relaying;
 mod routes;
 mod routing;
+mod service;
 mod status;
 #[cfg(unix)]
 mod stopping;

@@ -48,7 +48,7 @@ pub(crate) fn load(folder: &Path) -> Result<Identity, IdentityError> {
         let seed = content.try_into().map_err(|_| IdentityError::Broken { path, bytes })?;
         return Ok(Identity::from_seed(&seed));
     }
-    std::fs::create_dir_all(folder).map_err(failed("made"))?;
+    state::make(folder).map_err(failed("made"))?;
     let seed = random::bytes().map_err(failed("made"))?;
     state::write(&path, &seed).map_err(failed("written"))?;
     Ok(Identity::from_seed(&seed))
@@ -68,6 +68,10 @@ mod tests {
             use std::os::unix::fs::PermissionsExt as _;
             let mode = std::fs::metadata(folder.join(FILE)).expect("a file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
+            let inner = folder.join("inner");
+            load(&inner).expect("another key");
+            let mode = std::fs::metadata(inner).expect("a folder").permissions().mode();
+            assert_eq!(mode & 0o777, 0o700);
         }
         std::fs::write(folder.join(FILE), b"half").expect("a broken file");
         let error = load(&folder).expect_err("no key").to_string();

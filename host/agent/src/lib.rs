@@ -147,6 +147,8 @@ impl Agent {
     /// Never returns: follows every router that is seen.
     async fn serve(&self, mut finder: impl Finder, links: &mut JoinSet<()>) {
         while let Some(sighting) = finder.next().await {
+            // Links that ended leave nothing behind.
+            while links.try_join_next().is_some() {}
             if let Some(link) = self.shared.routers.seen(&sighting) {
                 links.spawn(link::run(link, Arc::clone(&self.shared)));
             }

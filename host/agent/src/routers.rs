@@ -104,9 +104,11 @@ impl Routers {
             return None;
         }
         if self.is_closed {
-            // Whoever cannot be found where it was, now or later, may be here; its signature will tell.
+            // Whoever cannot be found where it was, now or later, may be here; its signature will tell. Of a router that
+            // was never met nothing would tell: whoever was seen first would be taken for it, and pinned.
             if sighting.key.is_none() {
-                links.iter().for_each(|link| link.offer(&addresses));
+                let met = links.iter().filter(|link| link.key().is_some());
+                met.for_each(|link| link.offer(&addresses));
             }
             return None;
         }
@@ -124,8 +126,13 @@ impl Routers {
             return None;
         }
         if links.all.len() >= MOST {
-            tracing::warn!("a router at {:?} is left alone: {MOST} are served already", addresses.first());
-            return None;
+            // What somebody says on the network, and nobody ever answered to, must not keep out who answers.
+            let Some(rumour) = links.all.iter().position(|link| link.is_rumour()) else {
+                let first = addresses.first().map_or("?", |(address, _)| address.as_str());
+                tracing::warn!("a router at {first} is left alone: {MOST} are served already");
+                return None;
+            };
+            links.all.remove(rumour).end();
         }
         links.last += 1;
         let link = Arc::new(Link::new(RouterId(links.last), addresses, key));
@@ -201,6 +208,37 @@ mod tests {
         assert!(routers.seen(&seen(2, Some(key(2)))).is_none());
         assert!(routers.seen(&seen(3, Some(key(1)))).is_none());
         assert!(links[0].knows(&["10.0.0.9:3".to_owned()]) && routers.links().len() == 1);
+    }
+
+    #[test]
+    fn nobody_who_is_seen_is_taken_for_a_named_router_that_was_never_met() {
+        let routers = routers("routers-unmet", &["a:1"], &[]);
+        assert!(routers.seen(&seen(2, None)).is_none());
+        assert_eq!(routers.links()[0].addresses(), [("a:1".to_owned(), Source::Named)]);
+        assert!(routers.met(&routers.links()[0], key(1), "a:1"));
+        routers.seen(&seen(2, None));
+        assert!(routers.links()[0].knows(&["10.0.0.9:2".to_owned()]), "its signature will tell");
+    }
+
+    #[test]
+    fn a_flood_of_rumours_keeps_nobody_out_who_answers() {
+        let routers = routers("routers-flood", &[], &[(1, "10.0.0.1:1")]);
+        let met = routers.seen(&seen(1, None)).expect("a new link");
+        assert!(routers.met(&met, key(2), "10.0.0.9:1"));
+        for port in 2..1_000 {
+            assert!(routers.seen(&seen(port, None)).is_some(), "{port}");
+            assert!(routers.links().len() <= MOST);
+        }
+        let known: Vec<_> = routers.links().iter().filter_map(|link| link.key()).collect();
+        assert_eq!(known, [key(1), key(2)], "whoever answered stays");
+    }
+
+    #[test]
+    fn whoever_tells_of_a_thousand_addresses_is_looked_for_at_a_few() {
+        let routers = routers("routers-many", &[], &[]);
+        let addresses = (1..1_000).map(|port| SocketAddr::from(([10, 0, 0, 9], port))).collect();
+        let link = routers.seen(&Sighting { addresses, key: None }).expect("a new link");
+        assert!(link.addresses().len() <= 12, "{}", link.addresses().len());
     }
 
     #[test]

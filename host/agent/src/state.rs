@@ -4,6 +4,15 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
+/// Makes the folder for its owner alone, unless it is there: then somebody may have shared it on purpose.
+pub(crate) fn make(folder: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// A file's content; `None` when there is none.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs::read(path) {

@@ -7,14 +7,17 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod desk;
 mod doctor;
 mod failed;
 mod handles;
 mod health;
+mod identity;
 mod logs;
 mod memory;
 mod reloader;
 mod requests;
+mod service;
 mod shutdown;
 
 use std::process::ExitCode;

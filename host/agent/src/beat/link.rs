@@ -77,6 +77,8 @@ pub(crate) struct Link {
     standing: watch::Sender<Standing>,
     /// The phase that the router has heard of.
     heard: watch::Sender<Option<Phase>>,
+    /// Nobody looks for it any more.
+    over: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -88,14 +90,27 @@ struct Known {
 
 impl Link {
     /// A router that may be at these addresses.
-    pub(crate) fn new(id: RouterId, addresses: Vec<(String, Source)>, key: Option<PublicKey>) -> Self {
+    pub(crate) fn new(id: RouterId, mut addresses: Vec<(String, Source)>, key: Option<PublicKey>) -> Self {
+        addresses.truncate(ADDRESSES);
         Self {
             id,
             known: Mutex::new(Known { key, addresses }),
             moved: Notify::new(),
             standing: watch::Sender::new(Standing::Looking(String::new())),
             heard: watch::Sender::new(None),
+            over: watch::Sender::new(false),
         }
+    }
+
+    /// Whether it is only said to be there: nobody named it, and nobody ever answered.
+    pub(crate) fn is_rumour(&self) -> bool {
+        let known = self.lock();
+        known.key.is_none() && known.addresses.iter().all(|(_, source)| *source == Source::Seen)
+    }
+
+    /// It is looked for no more.
+    pub(crate) fn end(&self) {
+        self.over.send_replace(true);
     }
 
     /// Its key, once it showed it.
@@ -205,8 +220,17 @@ impl Link {
     }
 }
 
-/// Reports for as long as the process lives, or until the router heard that this machine leaves.
+/// Reports for as long as the process lives, until the router heard that this machine leaves, or until somebody ends it.
 pub(crate) async fn run(link: Arc<Link>, shared: Arc<Shared>) {
+    let mut over = link.over.subscribe();
+    tokio::select! {
+        () = report(link, shared) => {}
+        // The sender lives as long as the link.
+        _ = over.wait_for(|over| *over) => {}
+    }
+}
+
+async fn report(link: Arc<Link>, shared: Arc<Shared>) {
     let mut reporting = Reporting { link, shared, session: Session::default(), told_of: None };
     let mut pause = AGAIN;
     loop {
