@@ -46,7 +46,7 @@ pub(crate) use sources::{Flags, NodeFlags};
 
 use crate::requests::Logged;
 use address::Address;
-use choices::Choice;
+use choices::{Choice, Switch};
 use layers::{Layers, Row};
 use lists::Texts;
 use measures::{Count, Lasting, Size};
@@ -111,6 +111,8 @@ pub(crate) struct Config {
     /// Other names for models, and what they mean.
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
+    /// Whether this machine speaks multicast DNS: says who it is and looks for others.
+    pub(crate) mdns: bool,
     /// What the agent of this machine is told.
     pub(crate) node: NodeConfig,
     /// Which requests leave a line in the log.
@@ -150,6 +152,7 @@ impl Config {
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let node = node::read(&mut layers);
+        let mdns = layers.take("discovery.mdns", &Switch, true);
         let mut warnings = layers.strangers();
         warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
         let mut problems = sources.problems;
@@ -162,6 +165,7 @@ impl Config {
             limits,
             aliases,
             plugins,
+            mdns,
             node,
             log_requests,
             paths,

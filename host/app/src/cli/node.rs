@@ -1,6 +1,7 @@
 //! `herdwick node`: the agent of this machine, from what was said to the end of its last beat.
 
 mod banner;
+mod finder;
 mod machine;
 
 use std::net::IpAddr;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use herdwick_agent::{Agent, AgentError, Blind, Ends, IdentityError, Place};
+use herdwick_agent::{Agent, AgentError, Ends, IdentityError, Place};
 use tokio::runtime::Builder;
 use tokio::sync::watch;
 
@@ -17,6 +18,7 @@ use super::{config, print};
 use crate::config::{Config, Env, Flags, NodeConfig, NodeFlags};
 use crate::failed::Failed;
 use crate::{logs, shutdown};
+use finder::Network;
 
 /// How long the banner waits for a server and a router. What comes later is told by the log.
 const GREETING: Duration = Duration::from_secs(1);
@@ -60,24 +62,28 @@ impl Args {
         let agent = Arc::new(Agent::new(settings).map_err(refused)?);
         let runtime =
             Builder::new_current_thread().enable_all().build().context("the runtime cannot start")?;
-        let ended = runtime.block_on(run(agent));
+        let ended = runtime.block_on(run(agent, config.mdns));
         // A name that the system still looks up must not hold up the end.
         runtime.shutdown_background();
         ended
     }
 }
 
-async fn run(agent: Arc<Agent>) -> anyhow::Result<()> {
+async fn run(agent: Arc<Agent>, mdns: bool) -> anyhow::Result<()> {
+    let network = if mdns { Network::start() } else { Network::silent() };
     let ends = shutdown::Ends { stop: watch::Sender::new(false), cut: watch::Sender::new(false) };
     let heard = Ends { stop: ends.stop.subscribe(), cut: ends.cut.subscribe() };
-    let greeted = Arc::clone(&agent);
+    let (greeted, shown) = (Arc::clone(&agent), network.clone());
     tokio::spawn(async move {
         greeted.settled(GREETING).await;
+        let _card = shown.show(&greeted);
         // Without a standard output there is nobody to greet.
         let _ = print::text(&banner::text(&greeted.overview()));
+        // The network is told for as long as the process runs.
+        std::future::pending::<()>().await;
     });
     tokio::select! {
-        () = agent.run(Blind, heard) => Ok(()),
+        () = agent.run(network.finder(), heard) => Ok(()),
         signals = shutdown::on_signals(&ends) => {
             signals.context("signals cannot be heard")?;
             // The second one ends at once.
