@@ -57,7 +57,9 @@ fn between(before: &StatusView, now: &StatusView) -> Vec<String> {
 }
 
 fn of_node(before: &NodeView, now: &NodeView, lines: &mut Vec<String>) {
-    let is = |node: &NodeView| (node.reach.clone(), node.why.clone(), node.standing.clone(), node.draining.clone());
+    let is = |node: &NodeView| {
+        (node.reach.clone(), node.why.clone(), node.standing.clone(), node.draining.clone())
+    };
     if is(before) != is(now) {
         lines.push(reach(now));
     }
@@ -151,7 +153,10 @@ mod tests {
             between(&first, &now)
         };
         assert_eq!(with(|node| node.standing = "stale".into()), ["studio up, 1 model, its agent is silent"]);
-        assert_eq!(with(|node| node.draining.push("agent".into())), ["studio up, 1 model, takes no new work"]);
+        assert_eq!(
+            with(|node| node.draining.push("agent".into())),
+            ["studio up, 1 model, takes no new work"]
+        );
         assert_eq!(
             with(|node| (node.reach, node.standing) = ("down".into(), "offline".into())),
             ["studio is offline"]
