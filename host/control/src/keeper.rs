@@ -73,6 +73,15 @@ impl Keeper {
         }
     }
 
+    /// Adds the model server that may run on this machine, which nobody named.
+    pub fn assume(&mut self, name: &str, origin: Origin, slots: Option<u32>) {
+        let (labels, source) = (BTreeMap::new(), Source::Configured);
+        let listing = Listing { name: name.to_owned(), origin, slots, labels, source };
+        if let Err(refusal) = self.fleet.assume(listing) {
+            tracing::warn!("{name} is left out: {refusal}");
+        }
+    }
+
     /// Says which addresses the router's own machine has: a server there is the same whichever of them names it.
     pub fn set_here(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
         log(&self.fleet.set_here(addresses));
