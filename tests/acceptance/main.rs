@@ -3,10 +3,12 @@
 #![cfg(test)]
 
 mod authoring;
+mod beats;
 mod cli;
 mod config;
 mod crowd;
 mod demo;
+mod doctor;
 mod endurance;
 mod errors;
 mod framing;
@@ -20,6 +22,7 @@ mod ready;
 mod relaying;
 mod routes;
 mod routing;
+mod service;
 mod status;
 #[cfg(unix)]
 mod stopping;

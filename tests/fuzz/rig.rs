@@ -1,6 +1,6 @@
 //! A router with one backend that looks at every request as a prosecutor would; both live in a thread of the fuzzer.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
@@ -15,7 +15,7 @@ use herdwick_fleet::{
 };
 use herdwick_proxy::gate::Trust;
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Aside, Limits, Parts, Router, server};
+use herdwick_proxy::{Aliases, Aside, Limits, Matter, Parts, Router, server};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -199,7 +199,12 @@ impl Outcomes for Nobody {
 }
 
 impl Aside for Nobody {
-    fn serve(&self, _: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+    fn serve(
+        &self,
+        _: Matter,
+        _: IpAddr,
+        _: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
         Box::pin(async { Response::new(Bytes::new()) })
     }
 }

@@ -31,6 +31,21 @@ fn herdwick(args: &[&str]) -> Command {
     command
 }
 
+/// The same command in a shell that did this before.
+#[cfg(unix)]
+fn after(before: &str, inner: &Command) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(inner.get_program());
+    command.args(inner.get_args()).stdin(Stdio::null());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
+}
+
 /// A state folder that nobody asked for, gone with its process.
 struct State(Option<PathBuf>);
 
@@ -208,17 +223,7 @@ impl Router {
     /// The same in a shell that did this before.
     #[cfg(unix)]
     pub(crate) fn start_after(before: &str, nodes: &[String]) -> Self {
-        let inner = herdwick(&Self::args(nodes, &[]));
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("{before} && exec \"$0\" \"$@\"")]).arg(inner.get_program());
-        command.args(inner.get_args()).stdin(Stdio::null()).stderr(Stdio::null());
-        for (name, value) in inner.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        Self::of(Running::of(&mut command))
+        Self::of(Running::of(after(before, &herdwick(&Self::args(nodes, &[]))).stderr(Stdio::null())))
     }
 
     fn args<'a>(nodes: &'a [String], options: &[&'a str]) -> Vec<&'a str> {
@@ -322,10 +327,20 @@ pub(crate) fn finished(args: &[&str]) -> Finished {
 /// Runs a command that must end by itself, with these variables in its environment.
 pub(crate) fn finished_with(args: &[&str], variables: &[(&str, &str)]) -> Finished {
     let mut command = herdwick(args);
-    command.envs(variables.iter().copied());
-    let _state = State::of(&command);
+    ended(command.envs(variables.iter().copied()))
+}
+
+/// The same in a shell that did this before.
+#[cfg(unix)]
+pub(crate) fn finished_after(before: &str, args: &[&str], variables: &[(&str, &str)]) -> Finished {
+    let mut inner = herdwick(args);
+    ended(&mut after(before, inner.envs(variables.iter().copied())))
+}
+
+fn ended(command: &mut Command) -> Finished {
+    let _state = State::of(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let code = until(&format!("{args:?} ends"), || child.try_wait().expect("it can be waited for")).code();
+    let code = until(&format!("{command:?} ends"), || child.try_wait().expect("it can be waited for")).code();
     let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
     for (pipe, text) in [
         (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stdout),

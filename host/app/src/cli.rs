@@ -3,6 +3,7 @@
 mod ask;
 mod completions;
 mod config;
+mod doctor;
 mod examples;
 mod explain;
 mod health;
@@ -10,19 +11,25 @@ mod places;
 mod plugins;
 pub(crate) mod print;
 mod serve;
+mod service;
 mod status;
 pub(crate) mod terminal;
 mod usage;
+
+use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::assemble;
 use crate::config::Env;
-use crate::failed::Failed;
+use crate::failed::{self, Failed};
 
 /// The hidden subcommand that compiles one plugin.
 pub(crate) const COMPILE_PLUGIN: &str = "compile-plugin";
+
+/// As of a command line that cannot be understood: nothing was done.
+const UNABLE: u8 = 2;
 
 /// One smart endpoint in front of many machines that run local models.
 #[derive(Parser)]
@@ -46,6 +53,11 @@ enum Command {
     Explain(explain::Args),
     /// Tell what is wrong with the fleet, and what to do about it.
     Health(health::Args),
+    /// Find out what is wrong on this machine and between it and the others.
+    Doctor(doctor::Args),
+    /// Have a router or an agent run from now on, as a service of the system.
+    #[command(subcommand)]
+    Service(service::Command),
     /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -92,13 +104,16 @@ impl Cli {
         })
     }
 
-    /// Runs the command to its end.
-    pub(crate) fn run(self) -> anyhow::Result<()> {
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
+    /// Runs the command to its end. Only some say more than that it went well.
+    pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
+        let told = match self.command.unwrap_or(Command::Serve(self.serve)) {
+            // Scripts tell by the code whether it found something or could not look.
+            Command::Doctor(args) => return args.run(&Env::of_process()).or_else(unable),
             Command::Status(args) => args.run(),
             Command::Try(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Health(args) => args.run(),
+            Command::Service(command) => command.run(&Env::of_process()),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),
@@ -112,6 +127,13 @@ impl Cli {
             Command::Fakenode(args) => fakenode::run(args).map_err(|error| {
                 Failed::because(error, "the simulated node cannot run", "see `herdwick fakenode --help`")
             }),
-        }
+        };
+        told.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// A command whose failure means something else than that it found nothing good.
+fn unable(error: anyhow::Error) -> anyhow::Result<ExitCode> {
+    failed::print(&error);
+    Ok(ExitCode::from(UNABLE))
 }

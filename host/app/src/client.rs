@@ -35,7 +35,7 @@ const DOCUMENT: usize = 64 << 20;
 /// What to do when a router says nothing better.
 const NEXT: &str = "see what is going on: herdwick status";
 /// A header that each answer of a router has and no Ollama's.
-const MARK: &str = "x-request-id";
+pub(crate) const MARK: &str = "x-request-id";
 
 /// Which router to ask.
 #[derive(clap::Args, Clone, Debug)]
@@ -109,6 +109,11 @@ impl RouterArg {
         }
         let next = "say where the router is with --router HOST:PORT, or start one with `herdwick`";
         Err(Failed::plainly(format!("something else than a router answers at {authority}"), next))
+    }
+
+    /// Where the router is, if somebody said it.
+    pub(crate) fn named(&self) -> anyhow::Result<Option<Origin>> {
+        self.router.as_ref().map(|_| self.origin()).transpose()
     }
 
     /// Where the router is: as said, else where the configuration has it listen.
@@ -210,6 +215,17 @@ async fn exchange(
     let stream = timeout(CONNECT, TcpStream::connect((origin.host.as_str(), origin.port)));
     let stream =
         stream.await.map_err(|_| anyhow::anyhow!("no connection within {} s", CONNECT.as_secs()))??;
+    over(stream, origin, method, path, body).await
+}
+
+/// One request on a connection of its own.
+pub(crate) async fn over(
+    stream: TcpStream,
+    origin: &Origin,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> anyhow::Result<Response<Incoming>> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange; its error shows in the answer.
     tokio::spawn(async move { connection.await.ok() });

@@ -5,6 +5,9 @@ use herdwick_proxy::Limits;
 /// Handles that are none of a client's or a backend's: listeners, logs, plugins, timers.
 #[cfg(unix)]
 const OTHERS: u64 = 64;
+/// What macOS takes when it says that there is no limit (its `OPEN_MAX`).
+#[cfg(unix)]
+const OPEN_MAX: u64 = 10_240;
 
 /// Asks the system for as many handles as it lets a program have, and lowers the number of clients to what they are
 /// enough for: a client that is accepted must also find a handle for the machine that answers it.
@@ -22,16 +25,29 @@ pub(crate) fn prepare(limits: &mut Limits) -> Option<String> {
     })
 }
 
+/// How many handles the system would let this program have, if it asked. `None` where there is no limit.
+#[cfg(unix)]
+pub(crate) fn most() -> Option<u64> {
+    let most = rustix::process::getrlimit(rustix::process::Resource::Nofile).maximum;
+    // What macOS does not limit it does not let programs have either.
+    if cfg!(target_os = "macos") { Some(most.map_or(OPEN_MAX, |most| most.min(OPEN_MAX))) } else { most }
+}
+
+#[cfg(not(unix))]
+pub(crate) fn most() -> Option<u64> {
+    None
+}
+
 /// How many clients so many handles are enough for. Idle clients need one, those that are answered two; a quarter is
 /// kept for that.
 #[cfg(unix)]
-fn fitting(wanted: usize, handles: u64) -> usize {
+pub(crate) fn fitting(wanted: usize, handles: u64) -> usize {
     let most = handles.saturating_sub(OTHERS) / 4 * 3;
     wanted.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1)
 }
 
 #[cfg(not(unix))]
-fn fitting(wanted: usize, _: u64) -> usize {
+pub(crate) fn fitting(wanted: usize, _: u64) -> usize {
     wanted
 }
 
@@ -39,8 +55,6 @@ fn fitting(wanted: usize, _: u64) -> usize {
 #[cfg(unix)]
 fn raise() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    /// What macOS takes when it says that there is no limit (its `OPEN_MAX`).
-    const OPEN_MAX: u64 = 10_240;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = [maximum, maximum.map_or(Some(OPEN_MAX), |most| Some(most.min(OPEN_MAX)))];
     for wanted in wanted {

@@ -7,13 +7,16 @@ mod cli;
 mod client;
 mod config;
 mod demo;
+mod doctor;
 mod failed;
 mod handles;
 mod health;
+mod identity;
 mod logs;
 mod memory;
 mod reloader;
 mod requests;
+mod service;
 mod shutdown;
 
 use std::process::ExitCode;
@@ -33,7 +36,7 @@ fn main() -> ExitCode {
         }
     };
     match cli.run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             failed::print(&error);
             ExitCode::FAILURE

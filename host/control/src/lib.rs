@@ -4,13 +4,15 @@
 mod admin;
 mod calls;
 mod desk;
+mod ingest;
 mod keeper;
 mod needs;
 mod poll;
 mod status;
 
 pub use admin::Admin;
-pub use desk::{Desk, DeskError, Heard};
+pub use desk::{DeskError, FleetDesk};
+pub use ingest::{Desk, Heard, Ingest, IngestParts};
 pub use keeper::{Keeper, Published};
 pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

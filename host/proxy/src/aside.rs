@@ -1,23 +1,42 @@
-//! Requests that are not for a model: the admin API. They are let in by strict rules and answered on another
-//! thread, whatever that costs, so that they never delay a client.
+//! Requests that are not for a model: the admin API, and the heartbeats of agents. They are let in by strict rules and
+//! answered on another thread, whatever that costs, so that they never delay a client.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HeaderName, TRANSFER_ENCODING, VIA};
-use http::request::Parts;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, TRANSFER_ENCODING, VIA};
 use http::{Request, Response};
 
 use crate::gate;
 use crate::relay::Body;
 use crate::rescue::Problem;
 
+/// Bytes of a heartbeat's body. Agents keep to it (`herdwick_wire::beat::limits`); one of Ollama Herd with fifty models
+/// has 14 KB.
+pub(crate) const BEAT: usize = 256 << 10;
+
 /// Whoever answers them.
 pub trait Aside: Send + Sync {
-    /// Answers one request, on a thread of its own choice.
-    fn serve(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+    /// Answers one request that came from this address, on a thread of its own choice.
+    fn serve(
+        &self,
+        matter: Matter,
+        from: IpAddr,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+}
+
+/// What such a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Matter {
+    /// The admin API: whoever asks is a program on this machine.
+    Admin,
+    /// A heartbeat of an agent of ours: it is near, and nothing else of it is known.
+    Beat,
+    /// One of Ollama Herd's: the same.
+    HerdBeat,
 }
 
 /// Headers that say that the request came through a proxy, beside those that begin with [`FORWARDED`]: its peer is not
@@ -36,8 +55,7 @@ pub(crate) fn admit<B>(request: &Request<B>, peer: IpAddr) -> Result<(), Problem
     if !gate::names_this_machine(request) {
         return refuse("its Host must be localhost or a loopback address");
     }
-    let proxied = |name: &HeaderName| PROXIED.contains(name) || name.as_str().starts_with(FORWARDED);
-    if headers.keys().any(proxied) {
+    if is_proxied(headers) {
         return refuse("it does not answer through a proxy");
     }
     if gate::is_of_browser(headers) {
@@ -47,9 +65,34 @@ pub(crate) fn admit<B>(request: &Request<B>, peer: IpAddr) -> Result<(), Problem
     if is_empty && !headers.contains_key(TRANSFER_ENCODING) { Ok(()) } else { gate::check_json(request) }
 }
 
+/// Lets in programs on near machines, and no pages. Who they are shows later. `is_near` is what the gate says of `peer`,
+/// without whom the operator let in besides: such a client may ask, and is no node for that.
+pub(crate) fn admit_beat<B>(request: &Request<B>, peer: IpAddr, is_near: bool) -> Result<(), Problem> {
+    let headers = request.headers();
+    if !is_near {
+        return Err(Problem::FarBeat { address: peer });
+    }
+    if is_proxied(headers) {
+        return Err(Problem::BeatRefused { why: "behind a proxy nobody can tell where its machine is" });
+    }
+    if gate::is_of_browser(headers) || gate::looks_like_browser(headers) {
+        return Err(Problem::BeatRefused { why: "pages in a browser send none" });
+    }
+    gate::check_json(request)
+}
+
 /// Passes the request on and the answer back.
-pub(crate) async fn serve(aside: &dyn Aside, head: Parts, body: Bytes) -> Response<Body> {
-    aside.serve(Request::from_parts(head, body)).await.map(Body::full)
+pub(crate) async fn serve(
+    aside: &dyn Aside,
+    matter: Matter,
+    from: IpAddr,
+    request: Request<Bytes>,
+) -> Response<Body> {
+    aside.serve(matter, from, request).await.map(Body::full)
+}
+
+fn is_proxied(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| PROXIED.contains(name) || name.as_str().starts_with(FORWARDED))
 }
 
 #[cfg(test)]
@@ -87,6 +130,33 @@ mod tests {
             ("127.0.0.1", &[("host", "localhost"), ("sec-fetch-site", "same-origin")]),
         ] {
             assert!(!check(peer, headers), "{peer} {headers:?}");
+        }
+    }
+    #[test]
+    fn heartbeats_are_let_in_from_near_programs_alone() {
+        let json = ("content-type", "application/json");
+        let check = |near, headers: &[(&str, &str)]| {
+            let mut request = Request::post("/fleet/v1/beat");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let admitted = admit_beat(&request.body(()).unwrap(), IpAddr::from([10, 0, 0, 5]), near);
+            admitted.map_or_else(|problem| problem.code(), |()| "in")
+        };
+        for (near, headers, expected) in [
+            (true, &[json][..], "in"),
+            (true, &[("content-type", "application/json; charset=utf-8")], "in"),
+            (false, &[json], "not_near"),
+            (true, &[], "unsupported_media_type"),
+            (true, &[("content-type", "text/plain")], "unsupported_media_type"),
+            (true, &[json, ("origin", "http://localhost:11435")], "forbidden"),
+            (true, &[json, ("referer", "http://localhost:11435/")], "forbidden"),
+            (true, &[json, ("sec-fetch-site", "same-origin")], "forbidden"),
+            (true, &[json, ("user-agent", "Mozilla/5.0 (X11)")], "forbidden"),
+            (true, &[json, ("x-forwarded-for", "10.0.0.9")], "forbidden"),
+            (true, &[json, ("via", "1.1 proxy")], "forbidden"),
+        ] {
+            assert_eq!(check(near, headers), expected, "{near} {headers:?}");
         }
     }
 }

@@ -27,6 +27,16 @@ const STEP: usize = 64 << 10;
 
 /// Reads a request's body whole.
 pub(crate) async fn read(body: Incoming, head: &Parts, router: &Router) -> Result<Bytes, Problem> {
+    read_within(router.limits.body_bytes, body, head, router).await
+}
+
+/// Reads a request's body whole, of at most `limit` bytes.
+pub(crate) async fn read_within(
+    limit: usize,
+    body: Incoming,
+    head: &Parts,
+    router: &Router,
+) -> Result<Bytes, Problem> {
     let packed = match head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None => false,
         Some(encoding) if encoding.eq_ignore_ascii_case(b"identity") => false,
@@ -38,7 +48,6 @@ pub(crate) async fn read(body: Incoming, head: &Parts, router: &Router) -> Resul
             return Err(Problem::Encoding { encoding });
         }
     };
-    let limit = router.limits.body_bytes;
     let bounds = Bounds { bytes: limit, patience: router.limits.body_patience };
     let mut place = router.room.place();
     let body = body::read(body, &head.headers, bounds, &mut place).await?;

@@ -26,8 +26,8 @@ use hosts::{Host, Name, Names, Unclear};
 use near::Interfaces;
 use origins::Page;
 
-pub(crate) use origins::is_of_browser;
 pub use origins::{PageOrigin, PageOriginError};
+pub(crate) use origins::{is_of_browser, looks_like_browser};
 pub use prefix::{Prefix, PrefixError};
 
 /// What the router does at all.
@@ -83,9 +83,12 @@ impl Gate {
 
     /// Whether clients at this address are served.
     pub(crate) fn takes(&self, address: IpAddr) -> bool {
-        near::is_near(address)
-            || self.sources.iter().any(|source| source.contains(address))
-            || self.interfaces.reach(address)
+        self.sources.iter().any(|source| source.contains(address)) || self.is_near(address)
+    }
+
+    /// Whether the address is on a network of this machine, whoever else is let in.
+    pub(crate) fn is_near(&self, address: IpAddr) -> bool {
+        near::is_near(address) || self.interfaces.reach(address)
     }
 
     /// Lets a request in, or says why not and what would change that.
@@ -102,7 +105,7 @@ impl Gate {
         let by_browser = is_of_browser(request.headers());
         // A page whose own name points here reads from us as from itself, and over plain HTTP its browser then says
         // neither whose it is nor where it is from. It says that it is a browser.
-        let may_be_page = by_browser || origins::looks_like_browser(request.headers());
+        let may_be_page = by_browser || looks_like_browser(request.headers());
         // Whoever names a host in the address itself takes us for a proxy, unless it is the one that is asked.
         let named =
             [host.filter(|_| may_be_page), in_uri.filter(|named| may_be_page || Some(*named) != host)];
@@ -155,6 +158,12 @@ impl Admitted {
     }
 }
 
+/// Knows which addresses are this machine's.
+pub fn own_addresses() -> impl Fn(IpAddr) -> bool + Send + Sync {
+    let interfaces = Interfaces::of_the_system();
+    move |address| interfaces.have(address)
+}
+
 /// Whether the request asks this machine by the name or address that only programs on it have for it.
 pub(crate) fn names_this_machine<B>(request: &Request<B>) -> bool {
     hosts::of(request).is_ok_and(|host| host.is_some_and(|host| host.name.is_loopback()))
@@ -176,8 +185,10 @@ pub(crate) fn options<B>(request: &Request<B>) -> Option<Result<Response<Body>, 
 /// Tells a browser what the page that it asks for may send. Whether the page may send anything was checked before.
 fn preflight<B>(request: &Request<B>, wanted: &HeaderValue) -> Result<Response<Body>, Problem> {
     let method = Method::from_bytes(wanted.as_bytes()).unwrap_or(Method::OPTIONS);
-    if routes::find(&method, request.uri().path())? == Route::Admin {
-        return Err(Problem::Forbidden { why: "it does not answer pages in a browser" });
+    match routes::find(&method, request.uri().path())? {
+        Route::Admin => return Err(Problem::Forbidden { why: "it does not answer pages in a browser" }),
+        Route::Beat(_) => return Err(Problem::BeatRefused { why: "pages in a browser send none" }),
+        _ => {}
     }
     let mut response = nothing_but([
         (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS)),

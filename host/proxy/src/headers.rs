@@ -24,6 +24,8 @@ pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-herdwick-warni
 pub(crate) const PARTIAL: HeaderName = HeaderName::from_static("x-herdwick-partial");
 /// The request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Which Herdwick answers, for `herdwick doctor` on other machines.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("x-herdwick-version");
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::admission::{self, Admitted};
+use crate::aside::{self, Matter};
 use crate::attempt::{self, Call, Content};
 use crate::ending::{Account, Followed};
 use crate::peer::Peer;
@@ -17,7 +18,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
-use crate::{aggregate, answer, aside, asked, encoding, gate, headers, ready, show};
+use crate::{aggregate, answer, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
 pub(crate) async fn serve(
@@ -63,6 +64,8 @@ async fn dispatch(
         Ok(Route::Healthz) => Ok(ready::alive()),
         Ok(Route::Readyz) => ready::ready(&router.snapshot(), peer.is_draining()),
         Ok(Route::Admin) => Box::pin(admin(router, peer, request)).await,
+        // So are agents: what they tell is shown, and streams of theirs may still run.
+        Ok(Route::Beat(matter)) => Box::pin(beat(router, peer, matter, request)).await,
         _ if peer.is_draining() => Err(Problem::Draining),
         Ok(Route::Inference(endpoint)) => {
             peer.unless_cut(Box::pin(infer(router, account, endpoint, request))).await
@@ -84,7 +87,25 @@ async fn admin(router: &Router, peer: &Peer, request: Request<Incoming>) -> Resu
     aside::admit(&request, peer.address())?;
     let (head, body) = request.into_parts();
     let body = encoding::read(body, &head, router).await?;
-    Ok(aside::serve(router.aside(), head, body).await)
+    let request = Request::from_parts(head, body);
+    Ok(aside::serve(router.aside(), Matter::Admin, peer.address(), request).await)
+}
+
+/// The same for an agent's heartbeat. How much it may say does not follow how large a prompt may be.
+async fn beat(
+    router: &Router,
+    peer: &Peer,
+    matter: Matter,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Problem> {
+    aside::admit_beat(&request, peer.address(), router.gate.is_near(peer.address()))?;
+    let (head, body) = request.into_parts();
+    let body =
+        encoding::read_within(aside::BEAT, body, &head, router).await.map_err(|problem| match problem {
+            Problem::BodyTooLarge { limit } => Problem::BeatTooLarge { limit },
+            problem => problem,
+        })?;
+    Ok(aside::serve(router.aside(), matter, peer.address(), Request::from_parts(head, body)).await)
 }
 
 /// Reads what is asked, finds a slot, asks its backend, and passes the answer on. A backend that fails before its

@@ -7,12 +7,15 @@ use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
 use crate::admission;
+use crate::headers::VERSION;
 use crate::relay::Body;
 use crate::rescue::Problem;
 
-/// The process serves. No node is needed for that: one that restarts us because Ollama is off would help nobody.
+/// The process serves, and which version it is: machines that join compare it with theirs. No node is needed for that: one that restarts us because Ollama is off would help nobody.
 pub(crate) fn alive() -> Response<Body> {
-    plain("ok")
+    let mut response = plain("ok");
+    response.headers_mut().insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    response
 }
 
 /// Some node can be asked, and new requests are taken.

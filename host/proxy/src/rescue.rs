@@ -37,6 +37,12 @@ pub(crate) enum Problem {
     MediaType { found: String },
     /// The admin API is not for whoever asks.
     Forbidden { why: &'static str },
+    /// Heartbeats are not taken from whoever sends this one.
+    BeatRefused { why: &'static str },
+    /// A machine that is far away says that it is a node.
+    FarBeat { address: IpAddr },
+    /// A heartbeat is larger than `limit` bytes.
+    BeatTooLarge { limit: usize },
     /// The body is larger than `limit` bytes.
     BodyTooLarge { limit: usize },
     /// The body stopped arriving.
@@ -97,8 +103,11 @@ impl Problem {
             Self::HostNotAllowed { .. } => (StatusCode::FORBIDDEN, "host_not_allowed"),
             Self::OriginNotAllowed { .. } => (StatusCode::FORBIDDEN, "origin_not_allowed"),
             Self::MediaType { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type"),
-            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::BodyTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::Forbidden { .. } | Self::BeatRefused { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::FarBeat { .. } => (StatusCode::FORBIDDEN, "not_near"),
+            Self::BodyTooLarge { .. } | Self::BeatTooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large")
+            }
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body_timeout"),
             Self::BodyBroken => (StatusCode::BAD_REQUEST, "body_broken"),
             Self::Encoding { .. } => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
@@ -133,6 +142,7 @@ impl Problem {
         matches!(
             self,
             Self::BodyTooLarge { .. }
+                | Self::BeatTooLarge { .. }
                 | Self::BodyStalled
                 | Self::BodyBroken
                 | Self::BodiesFull { .. }
@@ -222,6 +232,19 @@ impl fmt::Display for Problem {
             Self::Forbidden { why } => {
                 write!(out, "the admin API refuses this request: {why}; use the `herdwick` command there")
             }
+            Self::BeatRefused { why } => {
+                write!(out, "this heartbeat is not taken: {why}; run `herdwick node` on the machine itself")
+            }
+            Self::FarBeat { address } => write!(
+                out,
+                "{address} is on no network of the router, and only machines on those become nodes by themselves; \
+                 connect it by a network of your own, or name it with --node"
+            ),
+            Self::BeatTooLarge { limit } => write!(
+                out,
+                "the heartbeat is larger than {} KiB; use an agent of this router's version, or remove models",
+                limit >> 10
+            ),
             Self::BodyTooLarge { limit } => write!(
                 out,
                 "the request is larger than {} MiB; send less, or start the router with a larger --body-limit",

@@ -4,6 +4,7 @@
 use herdwick_dialect::Endpoint;
 use http::Method;
 
+use crate::aside::Matter;
 use crate::rescue::Problem;
 
 /// What a request is for.
@@ -33,6 +34,8 @@ pub(crate) enum Route {
     Readyz,
     /// The admin API, which has routes of its own.
     Admin,
+    /// A heartbeat, of one or the other kind of agent.
+    Beat(Matter),
 }
 
 impl Route {
@@ -43,7 +46,7 @@ impl Route {
             Self::Show => Endpoint::Show.path(),
             Self::Model(_) => ONE_MODEL,
             Self::Admin => ADMIN,
-            route => GETS.iter().find(|(_, known)| known == route).map_or("", |(path, _)| path),
+            route => GETS.iter().chain(&BEATS).find(|(_, known)| known == route).map_or("", |(path, _)| path),
         }
     }
 }
@@ -59,6 +62,10 @@ const GETS: [(&str, Route); 8] = [
     ("/healthz", Route::Healthz),
     ("/readyz", Route::Readyz),
 ];
+
+/// Where agents send their heartbeats. They take `POST`.
+const BEATS: [(&str, Route); 2] =
+    [("/fleet/v1/beat", Route::Beat(Matter::Beat)), ("/heartbeat", Route::Beat(Matter::HerdBeat))];
 
 /// Where the admin API begins.
 const ADMIN: &str = "/admin/";
@@ -98,6 +105,9 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<Route, Problem> {
     }
     if let Some((path, route)) = GETS.iter().find(|(known, _)| *known == path) {
         return allowed(method, &Method::GET, path, route.clone());
+    }
+    if let Some((path, route)) = BEATS.iter().find(|(known, _)| *known == path) {
+        return allowed(method, &Method::POST, path, route.clone());
     }
     if path.starts_with(ADMIN) {
         return Ok(Route::Admin);
@@ -159,6 +169,8 @@ mod tests {
             (Method::GET, "/v1/models/hf.co/a/b:Q4", Route::Model("hf.co/a/b:Q4".into())),
             (Method::GET, "/v1/models/hf.co%2Fa%2fb%3AQ4", Route::Model("hf.co/a/b:Q4".into())),
             (Method::DELETE, "/admin/v1/anything", Route::Admin),
+            (Method::POST, "/fleet/v1/beat", Route::Beat(Matter::Beat)),
+            (Method::POST, "/heartbeat", Route::Beat(Matter::HerdBeat)),
         ] {
             assert_eq!(find(&method, path), Ok(route), "{path}");
         }
@@ -166,6 +178,7 @@ mod tests {
             (Method::GET, "/api/chat", "POST"),
             (Method::POST, "/api/ps", "GET, HEAD"),
             (Method::DELETE, "/v1/models/x", "GET, HEAD"),
+            (Method::GET, "/fleet/v1/beat", "POST"),
         ] {
             let found = find(&method, path);
             assert!(matches!(found, Err(Problem::Method { allow, .. }) if allow == takes), "{path}");

@@ -3,7 +3,9 @@
 
 pub mod admin;
 pub mod beat;
+pub mod herd;
 mod hex;
 pub mod nodes;
 pub mod seal;
+pub mod session;
 pub mod status;

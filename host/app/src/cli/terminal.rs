@@ -53,6 +53,11 @@ impl Terminal {
         self.is_there() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
     }
 
+    /// Whether it takes marks beyond ASCII: who asks for no colours asks for plain text, and not every locale has them.
+    pub(crate) fn marks(self) -> bool {
+        self.colours && utf8(|name| std::env::var(name).ok())
+    }
+
     /// Columns, where they are a bound: a pipe has none.
     pub(crate) fn columns(self) -> Option<usize> {
         self.size.map(|(columns, _)| columns)
@@ -78,6 +83,16 @@ impl Terminal {
         }
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// Whether the locale has more than ASCII. POSIX asks the three variables in this order, and the first that says
+/// something counts; where nobody says anything, as on Windows, terminals have it today.
+fn utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let said = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable).find(|said| !said.is_empty());
+    said.is_none_or(|locale| {
+        let locale = locale.to_ascii_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
 }
 
 /// The text in lines of at most `columns`, broken at spaces; every line after the first begins with `indent` spaces.
@@ -130,6 +145,21 @@ mod tests {
         assert_eq!(Terminal::default().paint(Tone::Bad, "x"), "x");
         assert_eq!(Terminal::of(80, 24, true).paint(Tone::Bad, "x"), "\x1b[31mx\x1b[0m");
         assert_eq!(Terminal::of(80, 24, false).paint(Tone::Bad, "x"), "x");
+    }
+
+    #[test]
+    fn marks_beyond_ascii_need_a_locale_that_has_them() {
+        for (variables, has) in [
+            (&[][..], true),
+            (&[("LANG", "de_DE.UTF-8")], true),
+            (&[("LANG", "C.utf8")], true),
+            (&[("LANG", "C")], false),
+            (&[("LC_ALL", "POSIX"), ("LANG", "de_DE.UTF-8")], false),
+            (&[("LC_ALL", ""), ("LANG", "de_DE.UTF-8")], true),
+        ] {
+            let found = |name: &str| variables.iter().find(|(has, _)| *has == name);
+            assert_eq!(utf8(|name| found(name).map(|(_, value)| (*value).to_owned())), has, "{variables:?}");
+        }
     }
 
     #[test]

@@ -100,6 +100,11 @@ impl Problems {
         if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
     }
 
+    /// Each in a line, as many as are told.
+    pub(crate) fn each(&self) -> Vec<String> {
+        self.0.iter().take(MOST_TOLD).map(ToString::to_string).collect()
+    }
+
     /// What to do about them.
     pub(crate) fn next(&self) -> &'static str {
         if self.0.iter().all(|problem| matches!(problem.place, Place::Flag(_))) {
@@ -114,8 +119,7 @@ impl Problems {
 impl fmt::Display for Problems {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Lines after the first stand under the text behind "error: ".
-        let told: Vec<String> = self.0.iter().take(MOST_TOLD).map(ToString::to_string).collect();
-        out.write_str(&told.join("\n       "))?;
+        out.write_str(&self.each().join("\n       "))?;
         match self.0.len().saturating_sub(MOST_TOLD) {
             0 => Ok(()),
             more => write!(out, "\n       and {more} more"),

@@ -35,7 +35,7 @@ impl Prefix {
     }
 
     /// Whether the address is in it. An IPv4 address is never in an IPv6 range, nor the other way round.
-    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address) {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
                 let differ = u32::from(base) ^ u32::from(address);

@@ -165,6 +165,8 @@ fn only_near_clients_and_those_that_the_operator_named_are_served() {
         let address: IpAddr = address.parse().unwrap();
         let gate = gate();
         assert_eq!(gate.takes(address), served, "{address}");
+        // Whom the operator let in besides is no node for that.
+        assert_eq!(gate.is_near(address), served && !address.to_string().starts_with("203."), "{address}");
         let peer = Peer::new(address, gate.takes(address), Arc::default());
         let knocked = gate.admit(&peer, &request("GET /", &[("host", OURS)]));
         assert_eq!(knocked.is_ok(), served, "{address}");
@@ -202,6 +204,8 @@ fn a_browser_is_told_what_a_page_may_send() {
     assert_eq!(ask("OPTIONS *", &[]).unwrap().unwrap().headers["allow"], METHODS);
     for (line, headers, expected) in [
         ("OPTIONS /admin/v1/plugins", &[origin, wants][..], Some("forbidden")),
+        ("OPTIONS /fleet/v1/beat", &[origin, wants], Some("forbidden")),
+        ("OPTIONS /heartbeat", &[origin, wants], Some("forbidden")),
         ("OPTIONS /api/delete", &[origin, wants], Some("route_refused")),
         ("OPTIONS /nowhere", &[origin, wants], Some("not_found")),
         ("OPTIONS /api/tags", &[origin, wants], Some("method_not_allowed")),
