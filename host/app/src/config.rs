@@ -37,7 +37,7 @@ use herdwick_proxy::Limits;
 use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use env::Env;
-pub(crate) use nodes::Node;
+pub(crate) use nodes::{MOST_SLOTS, Node};
 pub(crate) use paths::{Named, Paths};
 pub(crate) use place::Problems;
 pub(crate) use sources::Flags;
