@@ -16,6 +16,7 @@ mod killing;
 mod leaving;
 mod logging;
 mod memory;
+mod nodes;
 mod pages;
 mod plugins;
 mod ready;
