@@ -21,6 +21,7 @@ mod pages;
 mod plugins;
 mod ready;
 mod relaying;
+mod remembering;
 mod routes;
 mod routing;
 mod service;
