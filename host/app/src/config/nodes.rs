@@ -20,7 +20,7 @@ use super::raw::{Given, Raw};
 /// Where a server on this machine is reached.
 const LOOPBACK: &str = "127.0.0.1";
 /// More slots than this are a typing mistake.
-const MOST_SLOTS: u32 = 1_024;
+pub(crate) const MOST_SLOTS: u32 = 1_024;
 
 /// One machine without an agent.
 #[derive(Clone, Debug, PartialEq)]
