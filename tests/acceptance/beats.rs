@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::support::{Agent, Client, Log, Reply, Router, nobody, until};
+use crate::support::{Agent, Client, Log, Node, Reply, Router, nobody, post, until};
 
 /// A router whose only node of its own is off, and its log.
 fn router(options: &[&str]) -> (Router, Log) {
@@ -15,6 +15,78 @@ fn herd(router: SocketAddr, body: &str) -> Reply {
     let mut client = Client::connect(router);
     client.send("POST", "/heartbeat", &[("content-type", "application/json")], body.as_bytes());
     client.reply()
+}
+
+/// What the model is asked for.
+const ASK: &str = r#"{"model":"m:1b","prompt":"hi","stream":false}"#;
+const MODEL: &[&str] = &["--slots", "1", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
+
+/// The answer of the machine with this name, once the router knows that it has the model.
+fn answered_by(router: &Router, node: &str) -> Reply {
+    until(&format!("{node} answers"), || {
+        let reply = post(router.address, "/api/generate", ASK);
+        (reply.status == 200 && reply.header("x-herdwick-node") == node).then_some(reply)
+    })
+}
+
+#[test]
+fn a_machine_whose_agent_joins_serves_at_its_address_whatever_it_writes() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    let reply = answered_by(&router, "studio");
+    assert!(reply.text().contains("\"done\":true"), "{}", reply.text());
+    // Fields that would say where it is.
+    let mut said = serde_json::to_value(&agent.beat).expect("a beat is JSON");
+    said["seq"] = (agent.beat.seq + 1).into();
+    agent.beat.seq += 1;
+    for field in ["address", "host", "ip", "url", "lan_ip"] {
+        said[field] = "10.9.9.9".into();
+        said["servers"][0][field] = "http://10.9.9.9:80".into();
+    }
+    assert_eq!(agent.seal_body(said.to_string().into_bytes()).send(router.address).status, 200);
+    answered_by(&router, "studio");
+    assert_eq!(node.asked(), 2);
+}
+
+#[test]
+fn a_machine_that_names_a_wrong_port_is_told_of_and_may_mend_it() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let mut agent = Agent::new("studio").serves(nobody().port(), &["m:1b"]);
+    agent.join(router.address);
+    let failed = until("the model is known", || {
+        let reply = post(router.address, "/api/generate", ASK);
+        (reply.status != 404 && !reply.error().contains("has not answered")).then_some(reply)
+    });
+    assert!(matches!(failed.status, 502 | 503) && failed.error().contains("studio"), "{}", failed.text());
+    let mut mended = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    (mended.router, mended.beat.session, mended.beat.boot, mended.beat.seq) =
+        (agent.router, agent.beat.session.clone(), agent.beat.boot.clone(), agent.beat.seq);
+    mended.join(router.address);
+    answered_by(&router, "studio");
+}
+
+#[test]
+fn a_herd_node_serves_at_its_own_address_and_takes_no_work_once_it_drains() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let port = node.address.port();
+    let body = format!(
+        r#"{{"node_id":"mini","cpu":{{"cores_physical":8,"utilization_pct":3.0}},
+        "memory":{{"total_gb":16.0,"used_gb":8.0,"available_gb":8.0}},"ollama_host":"http://10.9.9.9:{port}","lan_ip":"10.9.9.9",
+        "ollama":{{"models_available":["m:1b"],"models_available_meta":null,"models_available_sizes":{{"m:1b":1.0}},
+        "models_loaded":[{{"name":"m:1b","size_gb":1.0,"context_length":8192}}],"num_parallel":1}}}}"#
+    );
+    assert_eq!(herd(router.address, &body).status, 200);
+    answered_by(&router, "mini");
+    assert_eq!(herd(router.address, r#"{"node_id":"mini","draining":true}"#).status, 200);
+    until("it takes no new work", || {
+        (post(router.address, "/api/generate", ASK).status == 503).then_some(())
+    });
+    assert_eq!(herd(router.address, &body).status, 200);
+    answered_by(&router, "mini");
 }
 
 #[test]

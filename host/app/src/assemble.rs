@@ -105,7 +105,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::default();
     for node in &config.nodes {
-        keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
+        keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
     }
     let published = keeper.published();
     // The configuration checked every name already.
@@ -136,7 +136,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ingest = Arc::new(Ingest::new(IngestParts {
         identity,
         secret: identity::random().context("no session can be made")?,
-        desk: Arc::new(crate::desk::Nobody),
+        desk: keeper.desk(),
+        fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
         start,

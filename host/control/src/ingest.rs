@@ -15,19 +15,19 @@ mod refusal;
 mod sealed;
 mod sessions;
 
-use std::future::Future;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use herdwick_fleet::{Moment, NodeId, Report};
+use herdwick_fleet::{Moment, NodeId, Report, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 
+use crate::desk::{Desk, DeskError, Heard};
 use flood::Flood;
 use herd::Herd;
 use hush::Hush;
@@ -40,31 +40,16 @@ use sessions::{Said, Sessions, Turned};
 const INTERVAL: Duration = Duration::from_secs(1);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The keeper of the fleet, as heartbeats see it.
-pub trait Desk: Send + Sync {
-    /// Takes a report in. `None` if it cannot now.
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>>;
-}
-
-/// What the keeper knows of a machine that just reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// What the fleet calls it.
-    pub name: Arc<str>,
-    /// Whether its operator wants it to take no new work.
-    pub is_drained: bool,
-    /// Servers, by their ports, whose models are not known.
-    pub unlisted: Vec<u16>,
-}
-
 /// What heartbeats are checked against.
 pub struct IngestParts {
     /// Who this router is.
     pub identity: Identity,
     /// Drawn from the system's randomness at this start, and used for nothing else.
     pub secret: [u8; 32],
-    /// The keeper.
-    pub desk: Arc<dyn Desk>,
+    /// Where reports go.
+    pub desk: Desk,
+    /// The newest picture of the fleet, for what operators want of machines.
+    pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Where the router listens.
     pub port: u16,
     /// Whether an address is one of this machine.
@@ -150,8 +135,8 @@ impl Ingest {
         let report = beat.report(seen).map_err(Refusal::Broken)?;
         self.asks_itself(&report)?;
         self.enter(&sealed, &sent, &report)?;
-        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
-        Ok(self.hear(&sealed.key, sent, &heard))
+        let heard = self.hand_on(report).await?;
+        Ok(self.hear(&sealed.key, sent, heard))
     }
 
     /// Lets the agent speak for its machine, or turns it away.
@@ -205,8 +190,24 @@ impl Ingest {
         if is_ours { Err(Refusal::Itself(port)) } else { Ok(()) }
     }
 
+    /// Hands a report to the keeper.
+    async fn hand_on(&self, report: Report) -> Result<Named, Refusal> {
+        let node = report.node;
+        let Heard { name, want_models } =
+            self.parts.desk.report(report).await.map_err(|error| match error {
+                DeskError::Gone => Refusal::Stopping,
+                DeskError::Busy | DeskError::Refused(_) => Refusal::Busy,
+            })?;
+        let name = name.ok_or(Refusal::Full)?;
+        let fleet = self.parts.fleet.load();
+        let known = fleet.nodes().binary_search_by_key(&node, |known| known.id).ok();
+        let known = known.and_then(|place| fleet.nodes().get(place));
+        let is_drained = known.is_some_and(|known| known.draining.by_operator);
+        Ok(Named { name, want_models, is_drained })
+    }
+
     /// What to answer to a beat that was taken in.
-    fn hear(&self, key: &PublicKey, sent: Sent, heard: &Heard) -> Reply {
+    fn hear(&self, key: &PublicKey, sent: Sent, heard: Named) -> Reply {
         let mut reply = Reply { session: sent.session, name: heard.name.to_string(), ..self.reply() };
         let state = &mut *self.state();
         // Somebody else may have taken its place while the keeper was asked.
@@ -214,7 +215,9 @@ impl Ingest {
         for list in sent.lists {
             if list.is_here {
                 agent.lists.insert(list.port, list.hash);
-            } else if heard.unlisted.contains(&list.port) || agent.lists.get(&list.port) != Some(&list.hash) {
+            } else if heard.want_models.contains(&list.port)
+                || agent.lists.get(&list.port) != Some(&list.hash)
+            {
                 reply.want_models.push(list.port);
             }
         }
@@ -264,6 +267,16 @@ impl Ingest {
         // Whoever panicked left whole entries behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the fleet knows of a machine that just reported.
+struct Named {
+    /// What it is called here.
+    name: Arc<str>,
+    /// Servers, by their ports, whose models nobody told yet.
+    want_models: Vec<u16>,
+    /// Whether its operator wants it to take no new work.
+    is_drained: bool,
 }
 
 /// What a beat says to this module and not to the fleet.
