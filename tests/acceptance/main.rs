@@ -22,6 +22,7 @@ mod ready;
 mod relaying;
 mod routes;
 mod routing;
+mod service;
 mod status;
 #[cfg(unix)]
 mod stopping;

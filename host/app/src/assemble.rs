@@ -136,7 +136,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ingest = Arc::new(Ingest::new(IngestParts {
         identity,
         secret: identity::random().context("no session can be made")?,
-        desk: keeper.desk(),
+        desk: Arc::new(keeper.desk()),
         fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),

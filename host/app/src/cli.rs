@@ -11,6 +11,7 @@ mod places;
 mod plugins;
 pub(crate) mod print;
 mod serve;
+mod service;
 mod status;
 pub(crate) mod terminal;
 mod usage;
@@ -54,6 +55,9 @@ enum Command {
     Health(health::Args),
     /// Find out what is wrong on this machine and between it and the others.
     Doctor(doctor::Args),
+    /// Have a router or an agent run from now on, as a service of the system.
+    #[command(subcommand)]
+    Service(service::Command),
     /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -109,6 +113,7 @@ impl Cli {
             Command::Try(args) => args.run(),
             Command::Explain(args) => args.run(),
             Command::Health(args) => args.run(),
+            Command::Service(command) => command.run(&Env::of_process()),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),

@@ -134,7 +134,7 @@ fn is_here(origin: &Origin, own: &[IpAddr]) -> bool {
 /// Everything at once; only the machines wait for the router, which names them.
 async fn look(asked: &Asked, here: &Here) -> Seen {
     let named = asked.router.clone();
-    let expected = here.state.keys.contains(&"router.key");
+    let expected = here.state.was_router;
     let router =
         router::look(named.clone().unwrap_or_else(|| here.origin.clone()), named.is_some(), expected);
     let multicast = async { if asked.local { None } else { Some(multicast::look().await) } };
@@ -190,10 +190,9 @@ fn ollama_is_installed(env: &Env) -> bool {
 
 /// What this machine is, from what runs here and ran here before.
 fn roles(asked: &Asked, here: &Here, seen: &Seen) -> Vec<&'static str> {
-    let has_key = |key| here.state.keys.contains(&key);
     let is_elsewhere = asked.router.as_ref().is_some_and(|router| !here.is_router(router));
-    let is_router = seen.port.is_ours() || has_key("router.key");
-    let is_node = has_key("node.key") || is_elsewhere;
+    let is_router = seen.port.is_ours() || here.state.was_router;
+    let is_node = here.state.was_node || is_elsewhere;
     [(is_router, ROUTER), (is_node, NODE)].into_iter().filter(|(is, _)| *is).map(|(_, role)| role).collect()
 }
 

@@ -16,6 +16,7 @@ mod logs;
 mod memory;
 mod reloader;
 mod requests;
+mod service;
 mod shutdown;
 
 use std::process::ExitCode;

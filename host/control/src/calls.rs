@@ -6,14 +6,14 @@ use std::time::Instant;
 use herdwick_fleet::{BackendId, Callee, Fleet, Generation};
 use tokio::task::AbortHandle;
 
-use crate::desk::Desk;
+use crate::desk::FleetDesk;
 use crate::poll::{self, Polling};
 
 /// The tasks that ask.
 pub(crate) struct Calls {
     polling: Polling,
     start: Instant,
-    desk: Desk,
+    desk: FleetDesk,
     /// For which question whom to ask they are the answer.
     generation: Option<Generation>,
     tasks: HashMap<BackendId, Call>,
@@ -26,7 +26,7 @@ struct Call {
 }
 
 impl Calls {
-    pub(crate) fn new(polling: Polling, start: Instant, desk: Desk) -> Self {
+    pub(crate) fn new(polling: Polling, start: Instant, desk: FleetDesk) -> Self {
         Self { polling, start, desk, generation: None, tasks: HashMap::new() }
     }
 

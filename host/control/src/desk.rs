@@ -2,10 +2,13 @@
 //! owner, and brings back its answer. Knows no HTTP and holds no state.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
 
 use herdwick_fleet::{Listing, Observation, Refusal, Report};
 use tokio::sync::{mpsc, oneshot};
+
+use crate::ingest::{Desk, Heard};
 
 /// Commands that may wait for the keeper. It takes microseconds for each, so a full line means a flood, and whoever
 /// sends one too many is told to come again.
@@ -14,7 +17,7 @@ const PENDING: usize = 1_024;
 /// What the keeper is told, with where its answer goes.
 pub(crate) enum Command {
     /// A heartbeat.
-    Report(Box<Report>, Reply<Heard>),
+    Report(Box<Report>, Reply<Option<Heard>>),
     /// What somebody found who asked a server.
     Observe(Observation),
     /// What the operator wants.
@@ -41,17 +44,8 @@ pub(crate) enum Wish {
 
 /// Hands reports and wishes to the keeper.
 #[derive(Clone)]
-pub struct Desk {
+pub struct FleetDesk {
     keeper: mpsc::Sender<Command>,
-}
-
-/// What an agent is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// What its machine is called here; `None` when there is no room for it.
-    pub name: Option<Arc<str>>,
-    /// Its servers, by their ports, of which the fleet has no list of models yet.
-    pub want_models: Vec<u16>,
 }
 
 /// Why the keeper did not do what it was asked.
@@ -68,21 +62,11 @@ pub enum DeskError {
     Refused(#[from] Refusal),
 }
 
-impl Desk {
+impl FleetDesk {
     /// A desk, and where what is handed in comes out.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Command>) {
         let (keeper, commands) = mpsc::channel(PENDING);
         (Self { keeper }, commands)
-    }
-
-    /// Hands in a heartbeat that was checked. Never waits for room: the agent's next beat is its retry.
-    ///
-    /// # Errors
-    /// The keeper has too much to do, or is gone.
-    pub async fn report(&self, report: Report) -> Result<Heard, DeskError> {
-        let (reply, answer) = oneshot::channel();
-        self.hand_in(Command::Report(Box::new(report), reply))?;
-        answer.await.map_err(|_| DeskError::Gone)
     }
 
     /// Hands in what somebody found who asked a server.
@@ -93,7 +77,7 @@ impl Desk {
         self.hand_in(Command::Observe(observation))
     }
 
-    /// As [`Desk::observe`], and waits for room: whoever asks again and again has time.
+    /// As [`FleetDesk::observe`], and waits for room: whoever asks again and again has time.
     pub(crate) async fn observe_patiently(&self, observation: Observation) -> Result<(), DeskError> {
         self.keeper.send(Command::Observe(observation)).await.map_err(|_| DeskError::Gone)
     }
@@ -164,6 +148,18 @@ impl Desk {
         self.keeper.try_send(command).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => DeskError::Busy,
             mpsc::error::TrySendError::Closed(_) => DeskError::Gone,
+        })
+    }
+}
+
+impl Desk for FleetDesk {
+    /// Never waits for room: the agent's next beat is its retry.
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>> {
+        let (reply, answer) = oneshot::channel();
+        let handed = self.hand_in(Command::Report(Box::new(report), reply));
+        Box::pin(async move {
+            handed.ok()?;
+            answer.await.ok()?
         })
     }
 }

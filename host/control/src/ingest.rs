@@ -2,36 +2,36 @@
 //! handed to the fleet's keeper. What fails a check changes nothing. Runs on the control thread; it keeps no fleet.
 //!
 //! In the order of a beat: `flood` counts addresses before anything is looked at, `address` says where a machine can be,
-//! `sealed` who speaks, `sessions` whether that start of an agent may and whether the beat is new, `pins` whether a machine
-//! came back with another key. `refusal` has the words for all that fails, `hush` keeps a flood of them out of the log.
-//! `herd` is the shorter way of an agent that signs nothing.
+//! `sealed` who speaks, `sessions` whether that start of an agent may and whether the beat is new, `stranger` whether a
+//! machine came back with another key. `refusal` has the words for all that fails, `hush` keeps a flood of them out of the
+//! log. `herd` is the shorter way of an agent that signs nothing.
 
 mod address;
 mod flood;
 mod herd;
 mod hush;
-mod pins;
 mod refusal;
 mod sealed;
 mod sessions;
+mod stranger;
 
+use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use herdwick_fleet::{Moment, NodeId, Report, Snapshot};
+use herdwick_fleet::{Moment, Report, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 
-use crate::desk::{Desk, DeskError, Heard};
 use flood::Flood;
 use herd::Herd;
 use hush::Hush;
-use pins::Pins;
 use refusal::Refusal;
 use sealed::Sealed;
 use sessions::{Said, Sessions, Turned};
@@ -40,15 +40,32 @@ use sessions::{Said, Sessions, Turned};
 const INTERVAL: Duration = Duration::from_secs(1);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
+/// The keeper of the fleet, as heartbeats see it.
+pub trait Desk: Send + Sync {
+    /// Takes a report in. `None` if it cannot now.
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>>;
+}
+
+/// What the keeper knows of a machine that just reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What the fleet calls it.
+    pub name: Arc<str>,
+    /// Whether its operator wants it to take no new work.
+    pub is_drained: bool,
+    /// Servers, by their ports, whose models are not known.
+    pub unlisted: Vec<u16>,
+}
+
 /// What heartbeats are checked against.
 pub struct IngestParts {
     /// Who this router is.
     pub identity: Identity,
     /// Drawn from the system's randomness at this start, and used for nothing else.
     pub secret: [u8; 32],
-    /// Where reports go.
-    pub desk: Desk,
-    /// The newest picture of the fleet, for what operators want of machines.
+    /// The keeper.
+    pub desk: Arc<dyn Desk>,
+    /// The newest picture of the fleet: who was known before a machine reported.
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Where the router listens.
     pub port: u16,
@@ -70,7 +87,6 @@ struct State {
     flood: Flood,
     hush: Hush,
     sessions: Sessions,
-    pins: Pins,
     herd: Herd,
 }
 
@@ -88,16 +104,9 @@ impl Ingest {
             flood: Flood::default(),
             hush: Hush::default(),
             sessions: Sessions::new(parts.secret),
-            pins: Pins::default(),
             herd: Herd::default(),
         };
         Self { us: parts.identity.public(), parts, state: Mutex::new(state) }
-    }
-
-    /// A machine that was known before this start, and where it was: whoever comes from there under its name with another
-    /// key is told of.
-    pub fn remember(&self, name: &str, address: IpAddr, node: NodeId) {
-        self.state().pins.pin(name, address, node);
     }
 
     /// `POST /fleet/v1/beat`, from this address.
@@ -135,8 +144,8 @@ impl Ingest {
         let report = beat.report(seen).map_err(Refusal::Broken)?;
         self.asks_itself(&report)?;
         self.enter(&sealed, &sent, &report)?;
-        let heard = self.hand_on(report).await?;
-        Ok(self.hear(&sealed.key, sent, heard))
+        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
+        Ok(self.hear(&sealed.key, sent, &heard))
     }
 
     /// Lets the agent speak for its machine, or turns it away.
@@ -158,13 +167,14 @@ impl Ingest {
         if agent.is_new() {
             let Report { name, address: from, node, .. } = report;
             tracing::info!(name, %from, %node, "an agent speaks for a machine, and its key is pinned");
-            if let Some(before) = state.pins.pin(name, *from, *node)
+            if let Some(before) = stranger::took_place_of(report, &self.parts.fleet.load())
                 && let Some(held) = state.hush.pass("changed_key", *from, report.at)
             {
+                let code = "changed_key";
                 tracing::warn!(
-                    name, %from, %node, %before, held,
-                    "a machine came back with another key, and is another node; if its agent was not installed anew, \
-                     somebody speaks in its place"
+                    code, %from, %node, before = %before.id, held,
+                    "an agent calls itself {name} and is where that was, with another key, and is another node; if it was \
+                     installed anew: herdwick nodes forget {}; if not, somebody speaks in its place", before.name
                 );
             }
         }
@@ -190,24 +200,8 @@ impl Ingest {
         if is_ours { Err(Refusal::Itself(port)) } else { Ok(()) }
     }
 
-    /// Hands a report to the keeper.
-    async fn hand_on(&self, report: Report) -> Result<Named, Refusal> {
-        let node = report.node;
-        let Heard { name, want_models } =
-            self.parts.desk.report(report).await.map_err(|error| match error {
-                DeskError::Gone => Refusal::Stopping,
-                DeskError::Busy | DeskError::Refused(_) => Refusal::Busy,
-            })?;
-        let name = name.ok_or(Refusal::Full)?;
-        let fleet = self.parts.fleet.load();
-        let known = fleet.nodes().binary_search_by_key(&node, |known| known.id).ok();
-        let known = known.and_then(|place| fleet.nodes().get(place));
-        let is_drained = known.is_some_and(|known| known.draining.by_operator);
-        Ok(Named { name, want_models, is_drained })
-    }
-
     /// What to answer to a beat that was taken in.
-    fn hear(&self, key: &PublicKey, sent: Sent, heard: Named) -> Reply {
+    fn hear(&self, key: &PublicKey, sent: Sent, heard: &Heard) -> Reply {
         let mut reply = Reply { session: sent.session, name: heard.name.to_string(), ..self.reply() };
         let state = &mut *self.state();
         // Somebody else may have taken its place while the keeper was asked.
@@ -215,9 +209,7 @@ impl Ingest {
         for list in sent.lists {
             if list.is_here {
                 agent.lists.insert(list.port, list.hash);
-            } else if heard.want_models.contains(&list.port)
-                || agent.lists.get(&list.port) != Some(&list.hash)
-            {
+            } else if heard.unlisted.contains(&list.port) || agent.lists.get(&list.port) != Some(&list.hash) {
                 reply.want_models.push(list.port);
             }
         }
@@ -267,16 +259,6 @@ impl Ingest {
         // Whoever panicked left whole entries behind.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What the fleet knows of a machine that just reported.
-struct Named {
-    /// What it is called here.
-    name: Arc<str>,
-    /// Servers, by their ports, whose models nobody told yet.
-    want_models: Vec<u16>,
-    /// Whether its operator wants it to take no new work.
-    is_drained: bool,
 }
 
 /// What a beat says to this module and not to the fleet.

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Event, Fleet, Generation, Listing, Moment, Origin, Refusal, Snapshot, Source};
+use herdwick_fleet::{Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::calls::Calls;
-use crate::desk::{Command, Desk, Granted, Heard, Reply, Wish};
+use crate::desk::{Command, FleetDesk, Granted, Reply, Wish};
+use crate::ingest::Heard;
 use crate::needs::{Memory, NoMemory};
 use crate::poll::Polling;
 
@@ -35,7 +36,7 @@ pub struct Published {
 /// The fleet's owner before it starts.
 pub struct Keeper {
     fleet: Fleet,
-    desk: Desk,
+    desk: FleetDesk,
     commands: mpsc::Receiver<Command>,
     memory: Arc<dyn Memory>,
     out: Arc<ArcSwap<Snapshot>>,
@@ -51,7 +52,7 @@ impl Default for Keeper {
 impl Keeper {
     /// A keeper of nobody yet, who remembers by `memory`.
     pub fn new(memory: Arc<dyn Memory>) -> Self {
-        let (desk, commands) = Desk::new();
+        let (desk, commands) = FleetDesk::new();
         Self {
             fleet: Fleet::default(),
             desk,
@@ -83,7 +84,7 @@ impl Keeper {
     }
 
     /// Where reports and wishes are handed in. What is handed in before it runs waits.
-    pub fn desk(&self) -> Desk {
+    pub fn desk(&self) -> FleetDesk {
         self.desk.clone()
     }
 
@@ -149,10 +150,8 @@ impl Keeper {
                 Command::Report(report, reply) => {
                     let node = report.node;
                     let events = self.fleet.report(*report);
-                    let heard =
-                        Heard { name: self.fleet.name(node), want_models: self.fleet.wants_models(node) };
                     // Whoever asked may have left.
-                    let _ = reply.send(heard);
+                    let _ = reply.send(self.heard(node));
                     events
                 }
                 Command::Wish(wish, reply) => match self.grant(wish) {
@@ -171,6 +170,15 @@ impl Keeper {
             log(&events);
         }
         change
+    }
+
+    /// What an agent is answered; `None` when there is no room for its machine.
+    fn heard(&self, node: NodeId) -> Option<Heard> {
+        Some(Heard {
+            name: self.fleet.name(node)?,
+            is_drained: self.fleet.is_drained(node),
+            unlisted: self.fleet.wants_models(node),
+        })
     }
 
     fn grant(&mut self, wish: Wish) -> Result<Vec<Event>, Refusal> {

@@ -11,8 +11,8 @@ mod poll;
 mod status;
 
 pub use admin::Admin;
-pub use desk::{Desk, DeskError, Heard};
-pub use ingest::{Ingest, IngestParts};
+pub use desk::{DeskError, FleetDesk};
+pub use ingest::{Desk, Heard, Ingest, IngestParts};
 pub use keeper::{Keeper, Published};
 pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

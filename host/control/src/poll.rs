@@ -9,7 +9,7 @@ use herdwick_fleet::{Callee, Claim, Moment, Observation, Origin, Rhythm};
 use herdwick_probe::{Depth, Probe};
 use tokio::time::{Instant, sleep};
 
-use crate::desk::Desk;
+use crate::desk::FleetDesk;
 
 /// How often a backend is polled.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ const URGENT: Duration = Duration::from_secs(1);
 const SELDOM: Duration = Duration::from_secs(30);
 
 /// Polls for ever. Ends when nobody listens.
-pub(crate) async fn run(callee: Callee, polling: Polling, start: std::time::Instant, desk: Desk) {
+pub(crate) async fn run(callee: Callee, polling: Polling, start: std::time::Instant, desk: FleetDesk) {
     let backend = callee.backend;
     let period = if callee.rhythm == Rhythm::Seldom { SELDOM } else { polling.resident };
     let jitter = RandomState::new();

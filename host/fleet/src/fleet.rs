@@ -89,6 +89,11 @@ impl Fleet {
         self.machines.get(&node).map(|machine| Arc::clone(&machine.node.name))
     }
 
+    /// Whether its operator wants a machine to take no new work.
+    pub fn is_drained(&self, node: NodeId) -> bool {
+        self.machines.get(&node).is_some_and(|machine| machine.node.draining.by_operator)
+    }
+
     /// Puts a server among the members.
     fn enrol(&mut self, id: BackendId, origin: Origin) -> Option<RowId> {
         let machine = self.machines.get_mut(&id.node)?;

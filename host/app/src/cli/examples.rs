@@ -4,13 +4,16 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 22] = [
+const EXAMPLES: [(&str, &str); 25] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("status", "herdwick status --watch"),
     ("try", "herdwick try qwen3:8b \"Why do sheep flock?\""),
     ("explain", "herdwick explain last"),
     ("health", "herdwick health --json"),
     ("doctor", "herdwick doctor --router studio:11435"),
+    ("service install", "herdwick service install router -- --node studio=http://192.168.1.20:11434"),
+    ("service uninstall", "herdwick service uninstall router"),
+    ("service print", "herdwick service print router --system"),
     ("plugins list", "herdwick plugins list"),
     ("plugins reload", "herdwick plugins reload"),
     ("plugins enable", "herdwick plugins enable queue-depth"),
@@ -96,7 +99,7 @@ mod tests {
     fn help_fits_into_80_columns() {
         let mut found = Vec::new();
         leaves(&Cli::command(), "", &mut found);
-        found.extend(["", "plugins", "config"].map(str::to_owned));
+        found.extend(["", "plugins", "config", "service"].map(str::to_owned));
         for path in found {
             let mut command = with(Cli::command().term_width(80));
             command.build();

@@ -60,6 +60,13 @@ impl Env {
         self.variables.get(name).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
+    /// Variables that say something and whose names begin like this.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        let named =
+            self.variables.iter().filter(|(name, value)| name.starts_with(prefix) && !value.is_empty());
+        named.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Everything that our variables say about the configuration.
     pub(crate) fn said(&self) -> Said {
         let mut said = Said::default();

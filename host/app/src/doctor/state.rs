@@ -8,7 +8,11 @@ use super::line::Line;
 /// What the check is called.
 const CHECK: &str = "state folder";
 /// Whoever reads one of these can pass for this machine.
-const KEYS: [&str; 2] = ["router.key", "node.key"];
+const KEYS: [&str; 2] = [ROUTER_KEY, NODE_KEY];
+const ROUTER_KEY: &str = "router.key";
+const NODE_KEY: &str = "node.key";
+/// What a router leaves there besides its key.
+const MEMORY: &str = "state.db";
 /// More than its owner may do: bits of a file's mode.
 const OTHERS: u32 = 0o077;
 /// Others may write: then they may put their own key in the place of ours.
@@ -28,8 +32,10 @@ pub(crate) struct Seen {
     pub(crate) mode: Option<u32>,
     /// Keys that others may read, with their modes.
     pub(crate) open_keys: Vec<(PathBuf, u32)>,
-    /// Keys that are there: what this machine was before.
-    pub(crate) keys: Vec<&'static str>,
+    /// A router had this folder before.
+    pub(crate) was_router: bool,
+    /// An agent had this folder before.
+    pub(crate) was_node: bool,
 }
 
 /// What stands in the place of the folder, or above it.
@@ -55,18 +61,19 @@ pub(crate) fn look(folder: Option<PathBuf>) -> Seen {
     } else {
         Kind::Nothing
     };
-    let keys = KEYS.into_iter().filter(|key| folder.join(key).is_file()).collect::<Vec<_>>();
-    let open = keys.iter().filter_map(|key| {
-        let key = folder.join(key);
-        mode(&key).filter(|mode| mode & OTHERS != 0).map(|mode| (key, mode))
-    });
+    let has = |file: &str| folder.join(file).is_file();
+    let open = KEYS
+        .into_iter()
+        .map(|key| folder.join(key))
+        .filter_map(|key| mode(&key).filter(|mode| mode & OTHERS != 0).map(|mode| (key, mode)));
     Seen {
         kind,
         refused: writable(nearest),
         mode: (kind == Kind::Folder).then(|| mode(&folder)).flatten(),
         nearest: nearest.to_owned(),
         open_keys: open.collect(),
-        keys,
+        was_router: has(ROUTER_KEY) || has(MEMORY),
+        was_node: has(NODE_KEY),
         folder: Some(folder),
     }
 }
@@ -200,7 +207,7 @@ mod tests {
         assert_eq!(look(Some(file.join("below"))).nearest, file);
         std::fs::write(folder.join("node.key"), "").unwrap();
         let seen = look(Some(folder.clone()));
-        assert_eq!((seen.kind, seen.keys.as_slice()), (Kind::Folder, &["node.key"][..]));
+        assert_eq!((seen.kind, seen.was_node, seen.was_router), (Kind::Folder, true, false));
         std::fs::remove_dir_all(&folder).unwrap();
     }
 }

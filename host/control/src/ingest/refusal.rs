@@ -28,12 +28,10 @@ pub(crate) enum Refusal {
     Twin { name: String, elsewhere: IpAddr, left: Duration },
     /// The router would ask itself.
     Itself(u16),
-    /// There are as many agents, or nodes, as there may be.
+    /// There are as many agents as there may be.
     Full,
     /// The fleet takes nothing in now.
     Busy,
-    /// It will not take anything in any more.
-    Stopping,
 }
 
 /// The least time after which a refused agent comes back, and the longest that it is told to wait.
@@ -48,7 +46,7 @@ impl Refusal {
             Self::Unsealed(_) | Self::Broken(_) | Self::Itself(_) => StatusCode::BAD_REQUEST,
             Self::OtherRouter(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::Old | Self::Twin { .. } => StatusCode::CONFLICT,
-            Self::Full | Self::Busy | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Full | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -66,7 +64,6 @@ impl Refusal {
             Self::Itself(_) => "router_itself",
             Self::Full => "full",
             Self::Busy => "busy",
-            Self::Stopping => "stopping",
         }
     }
 
@@ -115,10 +112,9 @@ impl fmt::Display for Refusal {
                 write!(out, "port {port} of this machine is the router's own; leave it out of the agent's servers")
             }
             Self::Full => {
-                out.write_str("as many nodes are known as there may be; forget those that are gone: herdwick nodes forget")
+                out.write_str("as many agents are known as there may be; stop agents that nobody needs, or wait")
             }
             Self::Busy => out.write_str("the router has no time for it now; beat on"),
-            Self::Stopping => out.write_str("the router is stopping; beat on, until it or another one is up"),
         }
     }
 }

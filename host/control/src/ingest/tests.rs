@@ -1,94 +1,60 @@
 //! Heartbeats from their headers to the keeper's desk, and what is answered.
 
-use std::collections::BTreeMap;
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use herdwick_fleet::{
-    Agent, BackendId, BackendKind, Claim, Fleet, Model, ModelName, Observation, Remembered, Source,
-};
-use tokio::sync::mpsc;
+use herdwick_fleet::{Agent, BackendKind, Claim, Model, ModelName};
 
 use super::*;
-use crate::desk;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 5));
 const PORT: u16 = 11_435;
 
-/// A keeper that takes everything down. It answers as soon as it is asked.
+/// A keeper that takes everything down.
+#[derive(Default)]
 struct Notes {
-    commands: mpsc::Receiver<desk::Command>,
-    reports: Vec<Report>,
-    want_models: Vec<u16>,
+    reports: Mutex<Vec<Report>>,
+    is_drained: Mutex<bool>,
+    unlisted: Mutex<Vec<u16>>,
+    is_gone: Mutex<bool>,
+    count: AtomicUsize,
 }
 
-/// A router and its keeper.
-struct Place {
-    ingest: Ingest,
-    desk: Notes,
-}
-
-impl Place {
-    fn new(seed: u8) -> Self {
-        Self::of(seed, seed)
-    }
-
-    /// With this key, and after this start.
-    fn of(seed: u8, start: u8) -> Self {
-        let (desk, commands) = Desk::new();
-        let ingest = Ingest::new(IngestParts {
-            identity: Identity::from_seed(&[seed; 32]),
-            secret: [start; 32],
-            desk,
-            fleet: Arc::default(),
-            port: PORT,
-            is_own: Box::new(|address| address.is_loopback()),
-            start: Instant::now(),
-        });
-        Self { ingest, desk: Notes { commands, reports: Vec::new(), want_models: Vec::new() } }
-    }
-
-    fn send(&mut self, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
-        done(self.ingest.beat(from, request), &mut self.desk)
-    }
-
-    fn herd(&mut self, from: IpAddr, body: &Bytes) -> Response<Bytes> {
-        done(self.ingest.herd(from, body), &mut self.desk)
-    }
-
-    /// Whether the operator wants the node to take no work.
-    fn drain(&self, node: NodeId, name: &str, is_drained: bool) {
-        let mut fleet = Fleet::default();
-        fleet.remember(Remembered {
-            node,
-            name: name.to_owned(),
-            is_renamed: false,
-            source: Source::Found,
-            agent: Some("herdwick 0.1.0".to_owned()),
-            servers: Vec::new(),
-            labels: BTreeMap::new(),
-            drained: is_drained,
-        });
-        self.ingest.parts.fleet.store(Arc::new(fleet.snapshot()));
-    }
-
-    fn last(&self) -> Report {
-        self.desk.reports.last().cloned().expect("a report came")
-    }
-
-    fn count(&self) -> usize {
-        self.desk.reports.len()
+impl Desk for Notes {
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>> {
+        self.count.fetch_add(1, SeqCst);
+        let heard = Heard {
+            name: format!("{}-2", report.name).into(),
+            is_drained: *self.is_drained.lock().unwrap(),
+            unlisted: self.unlisted.lock().unwrap().clone(),
+        };
+        self.reports.lock().unwrap().push(report);
+        let is_gone = *self.is_gone.lock().unwrap();
+        Box::pin(async move { (!is_gone).then_some(heard) })
     }
 }
 
 impl Notes {
-    fn answer(&mut self) {
-        while let Ok(command) = self.commands.try_recv() {
-            let desk::Command::Report(report, reply) = command else { continue };
-            let name = Some(format!("{}-2", report.name).into());
-            self.reports.push(*report);
-            reply.send(Heard { name, want_models: self.want_models.clone() }).expect("somebody waits");
-        }
+    fn count(&self) -> usize {
+        self.count.load(SeqCst)
     }
+
+    fn last(&self) -> Report {
+        self.reports.lock().unwrap().last().cloned().expect("a report came")
+    }
+}
+
+fn router(seed: u8) -> (Ingest, Arc<Notes>) {
+    let desk = Arc::new(Notes::default());
+    let ingest = Ingest::new(IngestParts {
+        identity: Identity::from_seed(&[seed; 32]),
+        secret: [seed; 32],
+        desk: Arc::clone(&desk) as _,
+        fleet: Arc::default(),
+        port: PORT,
+        is_own: Box::new(|address| address.is_loopback()),
+        start: Instant::now(),
+    });
+    (ingest, desk)
 }
 
 /// An agent as small as it can be.
@@ -131,10 +97,10 @@ impl Sender {
     }
 
     /// Sends the next beat and does as its reply says.
-    fn beats(&mut self, place: &mut Place) -> (u16, Reply) {
+    fn beats(&mut self, ingest: &Ingest) -> (u16, Reply) {
         let request = self.next();
         let sent = Signature::parse(request.headers()[seal::SIGNATURE].to_str().unwrap()).unwrap();
-        let response = place.send(HERE, request);
+        let response = send(ingest, HERE, request);
         let header = |name: &str| response.headers()[name].to_str().unwrap();
         let key = PublicKey::parse(header(seal::KEY)).unwrap();
         let signature = Signature::parse(header(seal::SIGNATURE)).unwrap();
@@ -147,34 +113,29 @@ impl Sender {
         (status, reply)
     }
 
-    fn joined(seed: u8, place: &mut Place) -> Self {
+    fn joined(seed: u8, ingest: &Ingest) -> Self {
         let mut sender = Self::new(seed);
-        assert_eq!(sender.beats(place).0, 401);
-        assert_eq!(sender.beats(place).0, 200);
+        assert_eq!(sender.beats(ingest).0, 401);
+        assert_eq!(sender.beats(ingest).0, 200);
         sender
     }
 }
 
-/// The future waits for nobody but the keeper.
-fn done<T>(future: impl Future<Output = T>, keeper: &mut Notes) -> T {
+/// None of these futures waits for anything.
+fn now<T>(future: impl Future<Output = T>) -> T {
     let mut future = std::pin::pin!(future);
-    let mut context = Context::from_waker(Waker::noop());
-    for _ in 0..2 {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut context) {
-            return done;
-        }
-        keeper.answer();
+    match future.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())) {
+        std::task::Poll::Ready(done) => done,
+        std::task::Poll::Pending => panic!("it waits"),
     }
-    panic!("it waits for something else")
+}
+
+fn send(ingest: &Ingest, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
+    now(ingest.beat(from, request))
 }
 
 fn read(response: &Response<Bytes>) -> (u16, Reply) {
     (response.status().as_u16(), serde_json::from_slice(response.body()).expect("a reply"))
-}
-
-fn observation() -> Observation {
-    let backend = BackendId { node: NodeId::from_key(&[0; 32]), port: 1 };
-    Observation { backend, at: Moment(0), claim: Claim::Version(String::new()) }
 }
 
 fn model(name: &str) -> Model {
@@ -193,92 +154,100 @@ fn model(name: &str) -> Model {
 
 #[test]
 fn an_agent_is_introduced_and_then_heard() {
-    let mut place = Place::new(1);
+    let (ingest, desk) = router(1);
     let mut sender = Sender::new(2);
-    let (status, reply) = sender.beats(&mut place);
+    let (status, reply) = sender.beats(&ingest);
     assert_eq!((status, reply.session.len(), reply.interval_ms, reply.problem), (401, 48, 1_000, None));
-    assert_eq!(place.count(), 0, "whoever only knocks changes nothing");
-    let (status, reply) = sender.beats(&mut place);
+    assert_eq!(desk.count(), 0, "whoever only knocks changes nothing");
+    let (status, reply) = sender.beats(&ingest);
     assert_eq!((status, reply.name.as_str(), reply.want_models), (200, "studio-2", vec![11_434]));
-    let report = place.last();
+    let report = desk.last();
     assert_eq!((report.node, report.address), (sender.identity.public().node(), HERE));
     assert!(matches!(report.agent, Agent::Herdwick { .. }));
 }
 
 #[test]
 fn lists_are_asked_for_when_they_are_missing_or_others() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
     sender.beat.servers[0].tell(&Claim::Models(vec![model("a")]));
-    assert_eq!(sender.beats(&mut place).1.want_models, Vec::<u16>::new());
-    assert_eq!(place.last().servers[0].models, Some(vec![model("a")]));
+    assert_eq!(sender.beats(&ingest).1.want_models, Vec::<u16>::new());
+    assert_eq!(desk.last().servers[0].models, Some(vec![model("a")]));
     sender.beat.servers[0] = sender.beat.servers[0].without_list();
-    assert_eq!(sender.beats(&mut place).1.want_models, Vec::<u16>::new());
-    place.desk.want_models = vec![11_434];
-    assert_eq!(sender.beats(&mut place).1.want_models, [11_434], "the keeper lost it");
-    place.desk.want_models.clear();
+    assert_eq!(sender.beats(&ingest).1.want_models, Vec::<u16>::new());
+    *desk.unlisted.lock().unwrap() = vec![11_434];
+    assert_eq!(sender.beats(&ingest).1.want_models, [11_434], "the keeper lost it");
+    desk.unlisted.lock().unwrap().clear();
     sender.beat.servers[0].tell(&Claim::Models(vec![model("b")]));
     sender.beat.servers[0] = sender.beat.servers[0].without_list();
-    assert_eq!(sender.beats(&mut place).1.want_models, [11_434], "it changed");
+    assert_eq!(sender.beats(&ingest).1.want_models, [11_434], "it changed");
 }
 
 #[test]
 fn an_operators_drain_reaches_the_agent_and_is_taken_back() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
-    let node = sender.identity.public().node();
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
     sender.beat.draining = true;
-    assert_eq!(sender.beats(&mut place).1.commands, [], "an agent that leaves is not called back");
+    assert_eq!(sender.beats(&ingest).1.commands, [], "an agent that leaves is not called back");
     sender.beat.draining = false;
-    place.drain(node, "studio", true);
-    assert_eq!(sender.beats(&mut place).1.commands, [Command::Drain]);
+    *desk.is_drained.lock().unwrap() = true;
+    assert_eq!(sender.beats(&ingest).1.commands, [Command::Drain]);
     sender.beat.draining = true;
-    assert_eq!(sender.beats(&mut place).1.commands, []);
-    place.drain(node, "studio", false);
-    assert_eq!(sender.beats(&mut place).1.commands, [Command::Undrain]);
+    assert_eq!(sender.beats(&ingest).1.commands, []);
+    *desk.is_drained.lock().unwrap() = false;
+    assert_eq!(sender.beats(&ingest).1.commands, [Command::Undrain]);
     sender.beat.draining = false;
-    assert_eq!(sender.beats(&mut place).1.commands, []);
+    assert_eq!(sender.beats(&ingest).1.commands, []);
 }
 
 #[test]
 fn what_was_caught_on_the_wire_is_worth_nothing() {
-    let mut place = Place::new(1);
+    let (ingest, desk) = router(1);
     let mut sender = Sender::new(2);
     let open = sender.next();
-    assert_eq!(place.send(HERE, open.clone()).status(), 401);
-    sender.beats(&mut place);
+    assert_eq!(send(&ingest, HERE, open.clone()).status(), 401);
+    sender.beats(&ingest);
     let caught = sender.next();
-    assert_eq!(place.send(HERE, caught.clone()).status(), 200);
-    let taken = place.count();
-    let (status, reply) = read(&place.send(HERE, caught.clone()));
+    assert_eq!(send(&ingest, HERE, caught.clone()).status(), 200);
+    let taken = desk.count();
+    let (status, reply) = read(&send(&ingest, HERE, caught.clone()));
     assert_eq!(status, 409);
     assert!(reply.problem.is_some_and(|problem| problem.starts_with("it is no newer than one")));
-    assert_eq!(place.send([10, 0, 0, 9].into(), caught.clone()).status(), 409, "from elsewhere");
-    assert_eq!(place.send(HERE, open).status(), 401, "the knock of a living agent");
-    let mut other = Place::new(9);
-    assert_eq!(other.send(HERE, caught.clone()).status(), 421, "at another router");
-    let mut restarted = Place::of(1, 3);
-    assert_eq!(restarted.send(HERE, caught).status(), 401, "at the same router after a restart");
-    assert_eq!((place.count(), other.count(), restarted.count()), (taken, 0, 0));
-    assert_eq!(sender.beats(&mut place).0, 200, "and the agent beats on");
+    assert_eq!(send(&ingest, [10, 0, 0, 9].into(), caught.clone()).status(), 409, "from elsewhere");
+    assert_eq!(send(&ingest, HERE, open).status(), 401, "the knock of a living agent");
+    let (other, other_desk) = router(9);
+    assert_eq!(send(&other, HERE, caught.clone()).status(), 421, "at another router");
+    // The same router after a restart.
+    let restarted = Ingest::new(IngestParts {
+        identity: Identity::from_seed(&[1; 32]),
+        secret: [3; 32],
+        desk: Arc::clone(&desk) as _,
+        fleet: Arc::default(),
+        port: PORT,
+        is_own: Box::new(|_| false),
+        start: Instant::now(),
+    });
+    assert_eq!(send(&restarted, HERE, caught).status(), 401);
+    assert_eq!((desk.count(), other_desk.count()), (taken, 0));
+    assert_eq!(sender.beats(&ingest).0, 200, "and the agent beats on");
 }
 
 #[test]
 fn a_session_that_is_not_for_this_router_by_name_is_no_session() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
-    let taken = place.count();
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
+    let taken = desk.count();
     sender.router = None;
     let request = sender.next();
-    assert_eq!(place.send(HERE, request).status(), 401);
-    assert_eq!(place.count(), taken);
+    assert_eq!(send(&ingest, HERE, request).status(), 401);
+    assert_eq!(desk.count(), taken);
 }
 
 #[test]
 fn a_beat_that_fails_a_check_changes_nothing_and_says_why() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
-    let taken = place.count();
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
+    let taken = desk.count();
     let body = || serde_json::to_string(&sender.beat).unwrap();
     let replaced = |from: &str, to: &str| sender.sealed(body().replacen(from, to, 1).into_bytes());
     let mut forged = sender.sealed(body().into_bytes());
@@ -317,48 +286,43 @@ fn a_beat_that_fails_a_check_changes_nothing_and_says_why() {
             "port 11435 of this machine is the router's own",
         ),
     ] {
-        let (found, reply) = read(&place.send(from, request));
+        let (found, reply) = read(&send(&ingest, from, request));
         let problem = reply.problem.unwrap_or_default();
         assert!(found == status && problem.contains(told), "{told}: {found} {problem}");
     }
-    assert_eq!(place.count(), taken);
-    assert_eq!(sender.beats(&mut place).0, 200, "one bad beat throws nobody out");
+    assert_eq!(desk.count(), taken);
+    assert_eq!(sender.beats(&ingest).0, 200, "one bad beat throws nobody out");
 }
 
 #[test]
-fn a_keeper_without_time_and_one_that_is_gone_are_told_of() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
-    // Nobody takes anything from the desk.
-    while place.ingest.parts.desk.observe(observation()).is_ok() {}
-    let request = sender.next();
-    let (status, reply) = read(&place.send(HERE, request));
-    assert!(status == 503 && reply.problem.is_some_and(|problem| problem.contains("no time for it now")));
-    place.desk.commands.close();
-    let request = sender.next();
-    let (status, reply) = read(&place.send(HERE, request));
-    assert!(status == 503 && reply.problem.is_some_and(|problem| problem.contains("is stopping")));
+fn a_keeper_without_time_is_told_of() {
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
+    *desk.is_gone.lock().unwrap() = true;
+    assert_eq!(sender.beats(&ingest).0, 503);
+    *desk.is_gone.lock().unwrap() = false;
+    assert_eq!(sender.beats(&ingest).0, 200);
 }
 
 #[test]
 fn a_flood_costs_no_look_and_hurts_only_whoever_sends_it() {
-    let mut place = Place::new(1);
-    let mut sender = Sender::joined(2, &mut place);
+    let (ingest, desk) = router(1);
+    let mut sender = Sender::joined(2, &ingest);
     let rubbish = || Request::post("/fleet/v1/beat").body(Bytes::from_static(b"{}")).unwrap();
     let mut statuses = [0; 2];
     for _ in 0..1_000 {
-        statuses[usize::from(place.send([10, 0, 0, 66].into(), rubbish()).status() == 429)] += 1;
+        statuses[usize::from(send(&ingest, [10, 0, 0, 66].into(), rubbish()).status() == 429)] += 1;
     }
     assert!(statuses[0] <= 200 && statuses[1] >= 800, "{statuses:?}");
-    let (_, reply) = read(&place.send([10, 0, 0, 66].into(), rubbish()));
+    let (_, reply) = read(&send(&ingest, [10, 0, 0, 66].into(), rubbish()));
     assert!(reply.problem.is_some_and(|problem| problem.contains("beat once a second")));
     assert!(reply.interval_ms >= 100);
-    assert_eq!((sender.beats(&mut place).0, place.count()), (200, 2));
+    assert_eq!((sender.beats(&ingest).0, desk.count()), (200, 2));
 }
 
 #[test]
 fn a_herd_node_joins_reports_and_leaves() {
-    let mut place = Place::new(1);
+    let (ingest, desk) = router(1);
     let body = |host: &str, rest: &str| {
         let text = format!(
             r#"{{"node_id":"mini","cpu":{{"utilization_pct":1.0}},"memory":{{"total_gb":16.0}},"agent_version":"0.8.1",
@@ -366,44 +330,45 @@ fn a_herd_node_joins_reports_and_leaves() {
         );
         Bytes::from(text)
     };
-    let answer = place.herd(HERE, &body("http://192.168.1.66:11434", ""));
+    let herd = |from: IpAddr, body: Bytes| now(ingest.herd(from, &body));
+    let answer = herd(HERE, body("http://192.168.1.66:11434", ""));
     assert_eq!(
         (answer.status().as_u16(), &answer.body()[..]),
         (200, br#"{"status":"ok","node_status":"online"}"#.as_slice())
     );
-    let first = place.last();
+    let first = desk.last();
     assert_eq!((first.address, first.servers[0].port), (HERE, 11_434));
     assert_eq!(
         first.servers[0].models,
         Some(vec![Model { bytes: 0, ..model("a:1b") }]),
         "the first list, in any case"
     );
-    place.herd(HERE, &body("http://192.168.1.66:11434", ""));
-    assert_eq!(place.last().servers[0].models, None);
+    herd(HERE, body("http://192.168.1.66:11434", ""));
+    assert_eq!(desk.last().servers[0].models, None);
     // Whoever writes its name elsewhere is another node, and cannot send it away either.
-    place.herd([10, 0, 0, 6].into(), &body("", ""));
-    assert_ne!(place.last().node, first.node);
-    let count = place.count();
+    herd([10, 0, 0, 6].into(), body("", ""));
+    assert_ne!(desk.last().node, first.node);
+    let count = desk.count();
     let leaves = || Bytes::from_static(br#"{"node_id":"mini","draining":true}"#);
-    assert_eq!(place.herd([10, 0, 0, 7].into(), &leaves()).status(), 200);
-    assert_eq!(place.count(), count);
-    let answer = place.herd(HERE, &leaves());
+    assert_eq!(herd([10, 0, 0, 7].into(), leaves()).status(), 200);
+    assert_eq!(desk.count(), count);
+    let answer = herd(HERE, leaves());
     assert_eq!(
         (answer.status().as_u16(), &answer.body()[..]),
         (200, br#"{"node_id":"mini","status":"draining"}"#.as_slice())
     );
-    let last = place.last();
+    let last = desk.last();
     assert_eq!((last.node, last.draining, last.servers.len()), (first.node, true, 1));
     for (from, body, status) in [
         (HERE, Bytes::from_static(b"{}"), 400),
         ([127, 0, 0, 1].into(), body("http://localhost:11435", ""), 400),
         ([169, 254, 169, 254].into(), body("", ""), 403),
     ] {
-        assert_eq!(place.herd(from, &body).status(), status);
+        assert_eq!(herd(from, body).status(), status);
     }
     for number in 0..20 {
         let other = body("", "").as_ref().to_vec();
         let other = String::from_utf8(other).unwrap().replace("mini", &format!("mini{number}"));
-        assert_eq!(place.herd([10, 0, 0, 8].into(), &other.into()).status() == 200, number < 16, "{number}");
+        assert_eq!(herd([10, 0, 0, 8].into(), other.into()).status() == 200, number < 16, "{number}");
     }
 }

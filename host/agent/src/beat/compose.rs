@@ -1,0 +1,156 @@
+//! What a heartbeat says: everything that is known at this moment, for one router. Nothing here waits.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use herdwick_fleet::BackendKind;
+use herdwick_wire::beat::{Beat, ForwardBeat, ReadingBeat, ServerBeat};
+use tokio::time::Instant;
+
+use crate::collect::Collector;
+use crate::door::{Door, Doors, Guests, RouterId};
+use crate::servers::board::{Board, Server};
+use crate::sockets::{self, Table};
+
+/// How old a look at the machine may be; several routers share one.
+const READINGS: Duration = Duration::from_millis(900);
+/// How old a look at the system's sockets may be. It costs a millisecond on a machine with many.
+const SOCKETS: Duration = Duration::from_secs(2);
+
+/// Who speaks: the same in every beat.
+#[derive(Clone, Debug)]
+pub(crate) struct Speaker {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Drawn when the agent started.
+    pub(crate) boot: String,
+}
+
+/// Whom a beat is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listener {
+    pub(crate) router: RouterId,
+    /// This machine's address on the connection to the router.
+    pub(crate) here: IpAddr,
+    /// The router's.
+    pub(crate) there: IpAddr,
+    /// Other routers that hear of this machine.
+    pub(crate) others: u32,
+}
+
+/// Makes beats.
+#[derive(Debug)]
+pub(crate) struct Composer {
+    speaker: Speaker,
+    board: Arc<Board>,
+    doors: Arc<Doors>,
+    guests: Arc<Guests>,
+    looks: Mutex<Looks>,
+}
+
+/// What was seen last, for all routers.
+#[derive(Debug, Default)]
+struct Looks {
+    collector: Collector,
+    readings: Option<(Instant, Vec<ReadingBeat>)>,
+    clients: Option<(Instant, BTreeMap<u16, Vec<IpAddr>>)>,
+}
+
+impl Composer {
+    /// Says what these know.
+    pub(crate) fn new(speaker: Speaker, board: Arc<Board>, doors: Arc<Doors>, guests: Arc<Guests>) -> Self {
+        Self { speaker, board, doors, guests, looks: Mutex::default() }
+    }
+
+    /// One beat, with every list of models. A server whose door is not known yet is left out: a router could not reach
+    /// it.
+    pub(crate) fn beat(&self, listener: Listener) -> Beat {
+        let servers = self.board.servers();
+        let (readings, clients) = self.looks(&servers);
+        let server = |(port, server): (&u16, &Server)| {
+            let forward = match self.doors.door(listener.here, *port, server) {
+                Some(Door::Direct) => None,
+                Some(Door::Forwarded(port)) => {
+                    Some(ForwardBeat { port, bearer: self.guests.bearer(listener.router).ok()? })
+                }
+                // Why it does not answer is worth telling without a door.
+                None if server.down.is_some() => None,
+                None => return None,
+            };
+            let direct = clients.get(port).into_iter().flatten();
+            let direct = direct.filter(|client| **client != listener.there).count();
+            let foreign = u32::try_from(direct)
+                .unwrap_or(u32::MAX)
+                .saturating_add(self.guests.others(listener.router, *port));
+            Some(said(*port, server, forward, foreign))
+        };
+        Beat {
+            name: self.speaker.name.clone(),
+            version: self.speaker.version.clone(),
+            boot: self.speaker.boot.clone(),
+            session: String::new(),
+            seq: 0,
+            interval_ms: 0,
+            draining: false,
+            other_routers: listener.others,
+            servers: servers.iter().filter_map(server).collect(),
+            readings,
+        }
+    }
+
+    /// Looks at the machine, unless somebody just did.
+    fn looks(&self, servers: &BTreeMap<u16, Server>) -> (Vec<ReadingBeat>, BTreeMap<u16, Vec<IpAddr>>) {
+        let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let Looks { collector, readings, clients } = &mut *looks;
+        let now = Instant::now();
+        if readings.as_ref().is_none_or(|(at, _)| now - *at >= READINGS) {
+            *readings = Some((now, collector.look()));
+        }
+        if clients.as_ref().is_none_or(|(at, _)| now - *at >= SOCKETS) {
+            *clients = Some((now, clients_of(servers)));
+        }
+        let aged = readings.iter().flat_map(|(at, readings)| {
+            let age_ms = millis(now - *at);
+            readings.iter().map(move |reading| ReadingBeat { age_ms, ..reading.clone() })
+        });
+        (aged.collect(), clients.as_ref().map(|(_, clients)| clients.clone()).unwrap_or_default())
+    }
+}
+
+/// Who is connected to the servers that answer, beside this process.
+fn clients_of(servers: &BTreeMap<u16, Server>) -> BTreeMap<u16, Vec<IpAddr>> {
+    let up: Vec<u16> =
+        servers.iter().filter(|(_, server)| server.down.is_none()).map(|(port, _)| *port).collect();
+    if up.is_empty() || !cfg!(target_os = "linux") {
+        return BTreeMap::new();
+    }
+    let table = Table::read();
+    let own: HashSet<u64> = sockets::of_process(Path::new("/proc/self"));
+    up.into_iter().map(|port| (port, table.clients(port, &own))).collect()
+}
+
+fn said(port: u16, server: &Server, forward: Option<ForwardBeat>, foreign: u32) -> ServerBeat {
+    let is_ollama = server.kind == BackendKind::Ollama;
+    ServerBeat {
+        kind: server.kind.name().to_owned(),
+        port,
+        forward,
+        down: server.down.clone(),
+        version: server.version.clone(),
+        slots: if is_ollama { server.figures.parallel } else { server.slots },
+        max_loaded: server.figures.max_loaded,
+        keep_alive_s: server.figures.keep_alive_s,
+        age_ms: millis(server.told.elapsed()),
+        models_hash: server.hash.clone(),
+        models: Some(server.models.to_vec()),
+        resident: server.resident.clone(),
+        foreign,
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,190 @@
+//! What an agent and one router agreed on: the session that the router gave, which lists of models it has, how often
+//! it wants to hear. Arithmetic without a clock, a key or a socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use herdwick_wire::beat::{Beat, Command, Reply};
+
+/// What holds until a router says otherwise.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A router that asks for more beats than this would be paid for by everybody else on the machine.
+const LEAST: Duration = Duration::from_millis(250);
+/// A machine that is heard of more seldom is not heard of.
+const MOST: Duration = Duration::from_secs(60);
+
+/// How a router answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answered {
+    /// The beat was taken in.
+    Taken,
+    /// It gave another session: the next beat is due at once.
+    Introduced,
+    /// It did not take it in, and says nothing of use.
+    Refused,
+}
+
+/// What is known of one router, from this start of the agent on.
+#[derive(Debug)]
+pub(crate) struct Session {
+    given: String,
+    seq: u64,
+    interval: Duration,
+    /// By port, the list that the router has.
+    lists: BTreeMap<u16, String>,
+    /// What it asked for.
+    wants: BTreeSet<u16>,
+    /// It said that the machine takes no new work from it.
+    drained: bool,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            given: String::new(),
+            seq: 0,
+            interval: INTERVAL,
+            lists: BTreeMap::new(),
+            wants: BTreeSet::new(),
+            drained: false,
+        }
+    }
+}
+
+impl Session {
+    /// Between two beats.
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Makes a beat this session's next: its number, and only the lists that the router does not have.
+    pub(crate) fn stamp(&mut self, beat: &mut Beat) {
+        self.seq += 1;
+        beat.session.clone_from(&self.given);
+        beat.seq = self.seq;
+        beat.interval_ms = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
+        beat.draining |= self.drained;
+        for server in &mut beat.servers {
+            let has_it = self.lists.get(&server.port) == Some(&server.models_hash);
+            // An introduction is worth nothing to who does not know us yet.
+            if self.given.is_empty() || (has_it && !self.wants.contains(&server.port)) {
+                server.models = None;
+            }
+        }
+    }
+
+    /// Takes in what the router answered to `beat`.
+    pub(crate) fn answered(&mut self, beat: &Beat, taken: bool, reply: &Reply) -> Answered {
+        if reply.interval_ms > 0 {
+            self.interval = Duration::from_millis(reply.interval_ms).clamp(LEAST, MOST);
+        }
+        if !taken {
+            let is_new = !reply.session.is_empty() && reply.session != self.given;
+            if !is_new {
+                return Answered::Refused;
+            }
+            self.given.clone_from(&reply.session);
+            self.seq = 0;
+            self.lists.clear();
+            self.wants.clear();
+            return Answered::Introduced;
+        }
+        for server in beat.servers.iter().filter(|server| server.models.is_some()) {
+            self.lists.insert(server.port, server.models_hash.clone());
+        }
+        self.lists.retain(|port, _| beat.servers.iter().any(|server| server.port == *port));
+        self.wants = reply.want_models.iter().copied().collect();
+        for command in &reply.commands {
+            match command {
+                Command::Drain => self.drained = true,
+                Command::Undrain => self.drained = false,
+                Command::Unknown => {}
+            }
+        }
+        Answered::Taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use herdwick_wire::beat::{ModelBeat, ServerBeat};
+
+    use super::*;
+
+    fn beat(hash: &str) -> Beat {
+        let server = serde_json::json!({ "kind": "ollama", "port": 11_434, "models_hash": hash });
+        let mut server: ServerBeat = serde_json::from_value(server).expect("a server");
+        server.models = Some(vec![ModelBeat::default()]);
+        let beat =
+            serde_json::json!({ "name": "a", "version": "1", "boot": "b", "seq": 0, "interval_ms": 0 });
+        Beat { servers: vec![server], ..serde_json::from_value(beat).expect("a beat") }
+    }
+
+    fn stamped(session: &mut Session, hash: &str) -> Beat {
+        let mut beat = beat(hash);
+        session.stamp(&mut beat);
+        beat
+    }
+
+    fn introduced() -> Session {
+        let mut session = Session::default();
+        let first = stamped(&mut session, "1");
+        assert!(first.session.is_empty() && first.servers[0].models.is_none());
+        let reply = Reply { session: "s".to_owned(), ..Reply::default() };
+        assert_eq!(session.answered(&first, false, &reply), Answered::Introduced);
+        session
+    }
+
+    #[test]
+    fn lists_travel_until_they_arrived_and_again_when_asked_for() {
+        let mut session = introduced();
+        let carries = |beat: &Beat| beat.servers[0].models.is_some();
+        let lost = stamped(&mut session, "1");
+        assert!(carries(&lost) && (lost.session.as_str(), lost.seq) == ("s", 1));
+        let sent = stamped(&mut session, "1");
+        assert!(carries(&sent), "the first was lost");
+        let reply = Reply { session: "s".to_owned(), ..Reply::default() };
+        assert_eq!(session.answered(&sent, true, &reply), Answered::Taken);
+        let next = stamped(&mut session, "1");
+        assert!(!carries(&next) && next.seq == 3);
+        let wants = Reply { want_models: vec![11_434], ..reply.clone() };
+        session.answered(&next, true, &wants);
+        let asked = stamped(&mut session, "1");
+        assert!(carries(&asked));
+        session.answered(&asked, true, &reply);
+        assert!(!carries(&stamped(&mut session, "1")) && carries(&stamped(&mut session, "2")));
+    }
+
+    #[test]
+    fn a_router_that_began_anew_gets_everything_anew() {
+        let mut session = introduced();
+        let reply = Reply { session: "s".to_owned(), ..Reply::default() };
+        let sent = stamped(&mut session, "1");
+        session.answered(&sent, true, &reply);
+        let sent = stamped(&mut session, "1");
+        let other = Reply { session: "t".to_owned(), ..Reply::default() };
+        assert_eq!(session.answered(&sent, false, &other), Answered::Introduced);
+        let again = stamped(&mut session, "1");
+        assert!(again.servers[0].models.is_some() && (again.session.as_str(), again.seq) == ("t", 1));
+        assert_eq!(session.answered(&again, false, &other), Answered::Refused, "the same session is no news");
+    }
+
+    #[test]
+    fn a_router_sets_the_pace_within_reason_and_may_drain() {
+        let mut session = introduced();
+        let sent = stamped(&mut session, "1");
+        let mut reply = Reply { session: "s".to_owned(), interval_ms: 5_000, ..Reply::default() };
+        reply.commands = vec![Command::Unknown, Command::Drain];
+        session.answered(&sent, true, &reply);
+        assert_eq!(session.interval(), Duration::from_secs(5));
+        let drained = stamped(&mut session, "1");
+        assert!(drained.draining && drained.interval_ms == 5_000);
+        reply.commands = vec![Command::Undrain];
+        for (asked, got) in [(1, LEAST), (u64::MAX, MOST), (0, MOST)] {
+            reply.interval_ms = asked;
+            session.answered(&drained, true, &reply);
+            assert_eq!(session.interval(), got);
+        }
+        assert!(!stamped(&mut session, "1").draining);
+    }
+}
