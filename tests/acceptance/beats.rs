@@ -238,7 +238,7 @@ fn what_breaks_a_rule_is_refused_in_words_and_throws_nobody_out() {
 
 #[test]
 fn pages_proxies_and_other_methods_send_no_heartbeats() {
-    let (router, _log) = router(&[]);
+    let (router, log) = router(&[]);
     let json = ("content-type", "application/json");
     for (headers, status, told) in [
         (&[("content-type", "text/plain")][..], 415, "send JSON"),
@@ -264,6 +264,14 @@ fn pages_proxies_and_other_methods_send_no_heartbeats() {
     let mut client = Client::connect(router.address);
     client.send("GET", "/fleet/v1/beat", &[], b"");
     assert_eq!(client.reply().status, 405);
+    end(router);
+    let lines: Vec<_> =
+        log.rest().into_iter().filter(|line| line.contains("\"client\":\"127.0.0.1\"")).collect();
+    // One for each reason, of eight refusals and a method.
+    let told =
+        |code: &str| lines.iter().filter(|line| line.contains(&format!("\"ending\":\"{code}\""))).count();
+    let codes = ["unsupported_media_type", "forbidden", "origin_not_allowed", "method_not_allowed"];
+    assert_eq!(codes.map(told), [1, 1, 1, 1], "{lines:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What a heartbeat costs its router: from the bytes of a thousand agents to what the fleet knows, and to the signed
 //! answer. What hyper takes is not in it.
 
+#![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 #![allow(missing_docs, reason = "criterion's macros write functions without")]
 
 use std::future::Future;
@@ -53,7 +54,7 @@ impl Agent {
     fn new(number: u16) -> Self {
         let [high, low] = number.to_be_bytes();
         let mut seed = [7; 32];
-        (seed[0], seed[1]) = (high, low);
+        seed.iter_mut().zip([high, low]).for_each(|(to, from)| *to = from);
         let models: Vec<_> = (0..MODELS).map(|n| model(&format!("model-{n}:8b"))).collect();
         let mut server = ServerBeat::new(BackendKind::Ollama, 11_434);
         server.tell(&Claim::Version("0.12.11".to_owned()));
@@ -110,7 +111,7 @@ fn model(name: &str) -> Model {
 fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(done) => done,
-        Poll::Pending => panic!("it waits"),
+        Poll::Pending => unreachable!("it waits"),
     }
 }
 
@@ -137,7 +138,6 @@ fn beats(criterion: &mut Criterion) {
         *server = server.without_list();
     }
     let steady = agents.first_mut().expect("an agent").seal(&router);
-    println!("a steady beat has {} bytes", steady.body().len());
     let mut next = 0;
     criterion.bench_function("beat of 1 of 1,000 agents", |bencher| {
         bencher.iter_batched(
