@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod authoring;
+mod beats;
 mod cli;
 mod config;
 mod crowd;

@@ -2,7 +2,7 @@
 //! while it is being made, and says so when an answer breaks off.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use super::PATIENCE;
@@ -70,8 +70,22 @@ pub(crate) struct Begun<'a> {
 
 impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("somebody listens");
+        Self::of(TcpStream::connect(address).expect("somebody listens"))
+    }
+
+    /// From an address of this machine; Linux has all of 127.0.0.0/8.
+    pub(crate) fn connect_from(from: IpAddr, address: SocketAddr) -> Self {
+        let domain = socket2::Domain::for_address(address);
+        let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::new(from, 0).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("somebody listens");
+        Self::of(socket.into())
+    }
+
+    fn of(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket takes a timeout");
+        // Head and body are two writes, of which the second would wait for the first one's acknowledgement.
+        stream.set_nodelay(true).expect("a socket takes the option");
         Self { stream: BufReader::new(stream) }
     }
 

@@ -1,9 +1,11 @@
 //! What acceptance tests share: the binary as processes that end with their test, and a plain HTTP client that
 //! sees every byte. Nothing here sleeps.
 
+mod agent;
 mod http;
 mod process;
 
+pub(crate) use agent::Agent;
 pub(crate) use http::{Client, Reply, get, post};
 #[cfg(unix)]
 pub(crate) use process::finished_after;

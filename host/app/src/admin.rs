@@ -1,16 +1,17 @@
-//! Connects the admin API with the parts that it shows: the data plane hands requests to the control thread, the
-//! plugin host is put into the API's words.
+//! Connects the admin API with the parts that it shows: the data plane hands requests and heartbeats to the control
+//! thread, the plugin host is put into the API's words.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use herdwick_control::{Admin, Plugins};
+use herdwick_control::{Admin, Ingest, Plugins};
 use herdwick_fleet::{Decision, PluginId, Ring, SignalPolicy as _, Words};
 use herdwick_plugin_host::config::Mode;
 use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
-use herdwick_proxy::Aside;
+use herdwick_proxy::{Aside, Matter};
 use herdwick_wire::admin::{FindingView, PluginView, PluginsView, ShadowCountView};
 use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
@@ -23,12 +24,23 @@ const SHADOW_DECISIONS: usize = 1_000;
 /// Has requests answered on the control thread.
 pub(crate) struct OnControl {
     pub(crate) admin: Admin,
+    pub(crate) ingest: Arc<Ingest>,
     pub(crate) control: Handle,
 }
 
 impl Aside for OnControl {
-    fn serve(&self, request: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
-        let answer = self.control.spawn(self.admin.clone().serve(request));
+    fn serve(
+        &self,
+        matter: Matter,
+        from: IpAddr,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+        let ingest = Arc::clone(&self.ingest);
+        let answer = match matter {
+            Matter::Admin => self.control.spawn(self.admin.clone().serve(request)),
+            Matter::Beat => self.control.spawn(async move { ingest.beat(from, request).await }),
+            Matter::HerdBeat => self.control.spawn(async move { ingest.herd(from, request.body()).await }),
+        };
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {
                 // The task panicked or the program ends; either way there is no answer.

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use herdwick_control::{Admin, Keeper, Polling, Published};
+use herdwick_control::{Admin, Ingest, IngestParts, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Parts, Router, server};
+use herdwick_proxy::{Aliases, Parts, Router, gate, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
@@ -27,7 +27,7 @@ use crate::memory::Opening;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, client, handles, logs};
+use crate::{banner, client, handles, identity, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
@@ -102,9 +102,10 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let opening = if demo { None } else { Opening::begin(&config.paths)? };
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let opened = opening.map(Opening::end).transpose()?.flatten();
+    let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::default();
     for node in &config.nodes {
-        keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
+        keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
     }
     let published = keeper.published();
     // The configuration checked every name already.
@@ -132,7 +133,15 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         version: env!("CARGO_PKG_VERSION"),
         start,
     };
-    let aside = Arc::new(OnControl { admin, control: control.handle().clone() });
+    let ingest = Arc::new(Ingest::new(IngestParts {
+        identity,
+        secret: identity::random().context("no session can be made")?,
+        desk: Arc::new(crate::desk::Nobody),
+        port: address.port(),
+        is_own: Box::new(gate::own_addresses()),
+        start,
+    }));
+    let aside = Arc::new(OnControl { admin, ingest, control: control.handle().clone() });
     let requests = Arc::new(RequestLog::new(config.log_requests));
     let router = Router::new(Parts {
         limits: config.limits,

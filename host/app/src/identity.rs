@@ -117,16 +117,17 @@ fn read(path: &Path) -> Result<Option<Identity>, Unkept> {
 }
 
 /// Makes the file whole or not at all, and never over another one.
-fn make(path: &Path, seed: &[u8]) -> io::Result<()> {
+fn make(path: &Path, seed: &[u8; Identity::SEED]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)?;
-    let beside = folder.join(format!("{FILE}.{}", std::process::id()));
+    // Nobody else has that name: it is of the new key.
+    let beside = folder.join(format!("{FILE}.{}", Identity::from_seed(seed).public()));
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(&beside)?;

@@ -10,8 +10,8 @@ use tracing::Level;
 
 /// The lines' target, for whoever filters them.
 const TARGET: &str = "herdwick::request";
-/// Routes of operators and their tools, told only when the filter asks for more than usual.
-const QUIET: [&str; 3] = ["/admin/", "/healthz", "/readyz"];
+/// Routes of operators, their tools and agents, told only when the filter asks for more than usual.
+const QUIET: [&str; 5] = ["/admin/", "/fleet/v1/beat", "/healthz", "/heartbeat", "/readyz"];
 /// How long a record lies before its line is made.
 const PERIOD: Duration = Duration::from_millis(100);
 /// Records that may lie in one tray: 80,000 requests per second, and at most 3 MB.

@@ -1,20 +1,28 @@
-//! The keeper: the one task that owns the fleet. Observations come in, pictures go out; nobody else writes.
+//! The keeper: the one task that owns the fleet. Reports, observations and wishes come in, pictures go out; nobody else
+//! writes. It is also who notices silence, at the very moment at which it means something.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{BackendId, Fleet, Generation, Observation, Origin, Snapshot};
+use herdwick_fleet::{Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
 
-use crate::poll::{self, Polling};
+use crate::calls::Calls;
+use crate::desk::{Command, FleetDesk, Granted, Reply, Wish};
+use crate::ingest::Heard;
+use crate::needs::{Memory, NoMemory};
+use crate::poll::Polling;
 
-/// Observations that may wait for the keeper. It takes microseconds for each, so a full channel means that it
-/// is gone.
-const PENDING: usize = 1_024;
-/// Pictures are published at most this often, unless members or slots changed.
+/// Commands that are taken in before a picture is due: of a flood the picture shows as much as came in its time.
+const BATCH: usize = 256;
+/// Pictures are published at most this often. The first change after a quiet time is shown at once.
 const PACE: Duration = Duration::from_millis(20);
+/// Without anything to wait for the keeper still looks up now and then; it costs nothing.
+const IDLE: Duration = Duration::from_secs(3_600);
 
 /// Where the newest picture of the fleet is found.
 #[derive(Clone)]
@@ -28,31 +36,46 @@ pub struct Published {
 /// The fleet's owner before it starts.
 pub struct Keeper {
     fleet: Fleet,
-    members: Vec<(BackendId, Origin)>,
+    desk: FleetDesk,
+    commands: mpsc::Receiver<Command>,
+    memory: Arc<dyn Memory>,
     out: Arc<ArcSwap<Snapshot>>,
     generation: watch::Sender<Generation>,
 }
 
 impl Default for Keeper {
     fn default() -> Self {
-        Self {
-            fleet: Fleet::default(),
-            members: Vec::new(),
-            out: Arc::default(),
-            generation: watch::Sender::new(Generation::default()),
-        }
+        Self::new(Arc::new(NoMemory))
     }
 }
 
 impl Keeper {
-    /// Adds a backend without an agent, to be polled. `slots` is how many requests each of its models takes at
-    /// once.
-    pub fn add(&mut self, name: &str, origin: Origin, slots: u32, labels: BTreeMap<String, String>) {
-        let id = self.fleet.add(name, origin.clone(), slots);
-        self.fleet.label(id, labels);
-        if !self.members.iter().any(|(known, _)| *known == id) {
-            self.members.push((id, origin));
+    /// A keeper of nobody yet, who remembers by `memory`.
+    pub fn new(memory: Arc<dyn Memory>) -> Self {
+        let (desk, commands) = FleetDesk::new();
+        Self {
+            fleet: Fleet::default(),
+            desk,
+            commands,
+            memory,
+            out: Arc::default(),
+            generation: watch::Sender::new(Generation::default()),
         }
+    }
+
+    /// Adds a backend that the configuration lists. `slots` is how many requests each of its models takes at once;
+    /// `None` = nobody said, so that its agent may.
+    pub fn add(&mut self, name: &str, origin: Origin, slots: Option<u32>, labels: BTreeMap<String, String>) {
+        let source = Source::Configured;
+        let listing = Listing { name: name.to_owned(), origin, slots, labels, source };
+        if let Err(refusal) = self.fleet.list(listing) {
+            tracing::warn!("{name} is left out: {refusal}");
+        }
+    }
+
+    /// Says which addresses the router's own machine has: a server there is the same whichever of them names it.
+    pub fn set_here(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        log(&self.fleet.set_here(addresses));
     }
 
     /// Where its pictures will be found.
@@ -60,40 +83,124 @@ impl Keeper {
         Published { fleet: Arc::clone(&self.out), generation: self.generation.subscribe() }
     }
 
-    /// Polls every member and keeps the picture true, for as long as the runtime lives. `start` is the zero of
-    /// the router's clock.
-    pub async fn run(mut self, polling: Polling, start: Instant) {
-        let (tell, mut told) = mpsc::channel(PENDING);
-        for (backend, origin) in std::mem::take(&mut self.members) {
-            tokio::spawn(poll::run(backend, origin, polling, start, tell.clone()));
+    /// Where reports and wishes are handed in. What is handed in before it runs waits.
+    pub fn desk(&self) -> FleetDesk {
+        self.desk.clone()
+    }
+
+    /// Keeps the picture true for as long as the runtime lives. `start` is the zero of the router's clock.
+    pub async fn run(mut self, polling: Polling, start: std::time::Instant) {
+        for remembered in self.memory.load() {
+            log(&self.fleet.remember(remembered));
         }
-        self.publish();
+        let mut calls = Calls::new(polling, start, self.desk.clone());
         let mut batch = Vec::new();
-        // `tell` lives as long as this function, so the channel never closes under it.
-        while told.recv_many(&mut batch, PENDING).await > 0 {
-            let urgent = self.take(&mut batch);
-            if !urgent {
-                // More readings of the same round are about to come; one picture shows them all.
-                tokio::time::sleep(PACE).await;
-                while let Ok(observation) = told.try_recv() {
-                    batch.push(observation);
-                }
-                self.take(&mut batch);
+        let mut pace = Pace::default();
+        self.keep();
+        calls.reconcile(&self.fleet);
+        self.publish();
+        // The keeper has a desk of its own, so the line of commands never closes under it.
+        loop {
+            let now = Instant::now();
+            let expiry = self.fleet.due().map(|due| start + Duration::from_millis(due.0));
+            let expiry = expiry.map_or(now + IDLE, Instant::from_std);
+            let picture = pace.due.unwrap_or(now + IDLE);
+            tokio::select! {
+                _ = self.commands.recv_many(&mut batch, BATCH) => {}
+                () = sleep_until(expiry.min(picture)) => {}
             }
-            self.publish();
+            // What was said in time counts, also when the keeper is late.
+            while batch.len() < BATCH
+                && let Ok(command) = self.commands.try_recv()
+            {
+                batch.push(command);
+            }
+            let mut change = self.take(&mut batch);
+            let now = Instant::now();
+            if self
+                .fleet
+                .due()
+                .is_some_and(|due| Instant::from_std(start + Duration::from_millis(due.0)) <= now)
+                && self.commands.is_empty()
+            {
+                let events = self.fleet.expire(Moment::on(start, now.into_std()));
+                change.is_urgent |= !events.is_empty();
+                log(&events);
+            }
+            self.keep();
+            calls.reconcile(&self.fleet);
+            if pace.is_due(&change, now) {
+                self.publish();
+                pace = Pace { last: Some(now), due: None };
+            }
+            for (reply, answer) in change.answers {
+                // Whoever asked may have left.
+                let _ = reply.send(answer);
+            }
         }
     }
 
-    /// Takes observations in; says whether one of them changed who can be asked for what, or how fast.
-    fn take(&mut self, batch: &mut Vec<Observation>) -> bool {
-        let mut urgent = false;
-        for observation in batch.drain(..) {
-            for event in self.fleet.observe(observation) {
-                urgent = true;
-                tracing::info!("{event}");
+    /// Takes in what was handed in.
+    fn take(&mut self, batch: &mut Vec<Command>) -> Change {
+        let mut change = Change::default();
+        for command in batch.drain(..) {
+            change.is_any = true;
+            let events = match command {
+                Command::Observe(observation) => self.fleet.observe(observation),
+                Command::Report(report, reply) => {
+                    let node = report.node;
+                    let events = self.fleet.report(*report);
+                    // Whoever asked may have left.
+                    let _ = reply.send(self.heard(node));
+                    events
+                }
+                Command::Wish(wish, reply) => match self.grant(wish) {
+                    Ok(events) => {
+                        // An operator who is told that it is done sees that it is done.
+                        change.answers.push((reply, Ok(())));
+                        events
+                    }
+                    Err(refusal) => {
+                        change.answers.push((reply, Err(refusal)));
+                        Vec::new()
+                    }
+                },
+            };
+            change.is_urgent |= !events.is_empty();
+            log(&events);
+        }
+        change
+    }
+
+    /// What an agent is answered; `None` when there is no room for its machine.
+    fn heard(&self, node: NodeId) -> Option<Heard> {
+        Some(Heard {
+            name: self.fleet.name(node)?,
+            is_drained: self.fleet.is_drained(node),
+            unlisted: self.fleet.wants_models(node),
+        })
+    }
+
+    fn grant(&mut self, wish: Wish) -> Result<Vec<Event>, Refusal> {
+        match wish {
+            Wish::List(listing) => self.fleet.list(listing).map(|(_, events)| events),
+            Wish::Remove(node) => self.fleet.remove(&node),
+            Wish::Forget(node) => self.fleet.forget(&node),
+            Wish::Drain(node) => self.fleet.drain(&node),
+            Wish::Undrain(node) => self.fleet.undrain(&node),
+            Wish::Label(node, labels) => self.fleet.label(&node, labels),
+            Wish::Rename { from, to } => self.fleet.rename(&from, &to),
+        }
+    }
+
+    /// Has remembered what changed.
+    fn keep(&mut self) {
+        for node in self.fleet.take_unkept() {
+            match self.fleet.remembered(node) {
+                Some(remembered) => self.memory.keep(&remembered),
+                None => self.memory.forget(node),
             }
         }
-        urgent
     }
 
     fn publish(&mut self) {
@@ -102,5 +209,54 @@ impl Keeper {
         // First the picture, then the word that there is one.
         self.out.store(Arc::new(snapshot));
         self.generation.send_replace(generation);
+    }
+}
+
+/// What became of the commands of one batch.
+#[derive(Default)]
+struct Change {
+    /// Something was told.
+    is_any: bool,
+    /// Of it, something that changes who can be asked for what, or how fast.
+    is_urgent: bool,
+    /// What is answered once it can be seen.
+    answers: Vec<(Reply<Granted>, Granted)>,
+}
+
+/// When the next picture is due.
+#[derive(Default)]
+struct Pace {
+    last: Option<Instant>,
+    due: Option<Instant>,
+}
+
+impl Pace {
+    /// Whether a picture is to be published now; else it remembers when.
+    fn is_due(&mut self, change: &Change, now: Instant) -> bool {
+        if !change.answers.is_empty() {
+            return true;
+        }
+        let next = self.last.map_or(now, |last| last + PACE);
+        let due = match (change.is_urgent, change.is_any) {
+            (true, _) => Some(next),
+            // More readings of the same round are about to come; one picture shows them all.
+            (false, true) => Some(next.max(now + PACE)),
+            (false, false) => None,
+        };
+        self.due = match (self.due, due) {
+            (Some(before), Some(due)) => Some(before.min(due)),
+            (before, due) => before.or(due),
+        };
+        self.due.is_some_and(|due| due <= now)
+    }
+}
+
+fn log(events: &[Event]) {
+    for event in events {
+        if event.is_warning() {
+            tracing::warn!("{event}");
+        } else {
+            tracing::info!("{event}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 //! pictures of it; it never sees a client's request, and the data plane never waits for it.
 
 mod admin;
+mod calls;
+mod desk;
 mod ingest;
 mod keeper;
 mod needs;
@@ -9,7 +11,8 @@ mod poll;
 mod status;
 
 pub use admin::Admin;
+pub use desk::{DeskError, FleetDesk};
 pub use ingest::{Desk, Heard, Ingest, IngestParts};
 pub use keeper::{Keeper, Published};
-pub use needs::Plugins;
+pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

@@ -1,9 +1,8 @@
-//! What the admin API wants of parts that the control plane does not know; whoever assembles the program adapts
-//! them.
+//! What the control plane wants of parts that it does not know; whoever assembles the program adapts them.
 
 use std::sync::Arc;
 
-use herdwick_fleet::Decision;
+use herdwick_fleet::{Decision, NodeId, Remembered};
 use herdwick_wire::admin::{FindingView, PluginsView};
 
 /// The plugins, as the admin API sees them.
@@ -25,4 +24,32 @@ pub trait Plugins: Send + Sync {
 
     /// What each live signal says of each row of a decision: plugin name, one phrase per row.
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)>;
+}
+
+/// What outlives the router. Called on the control thread by the keeper of the fleet, so that nothing here may wait for
+/// a disk: whoever implements it hands what it is told to a thread of its own.
+pub trait Memory: Send + Sync {
+    /// What is remembered, once, when the router starts. Machines that the configuration names are told before.
+    fn load(&self) -> Vec<Remembered>;
+
+    /// Remembers a machine as it is now, in place of what was remembered of it. Told when something of it changes, not
+    /// with every heartbeat.
+    fn keep(&self, node: &Remembered);
+
+    /// Remembers nothing of a machine.
+    fn forget(&self, node: NodeId);
+}
+
+/// Nothing outlives the router.
+#[derive(Debug)]
+pub struct NoMemory;
+
+impl Memory for NoMemory {
+    fn load(&self) -> Vec<Remembered> {
+        Vec::new()
+    }
+
+    fn keep(&self, _: &Remembered) {}
+
+    fn forget(&self, _: NodeId) {}
 }

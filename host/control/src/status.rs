@@ -104,6 +104,7 @@ mod tests {
             version: String::new(),
             seen_s: None,
             models: models.collect(),
+            ..NodeView::default()
         }
     }
 

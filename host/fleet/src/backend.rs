@@ -1,6 +1,7 @@
 //! A model server on a node: what kind it is, whether it answers, and which models it holds.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::model::{Model, ModelName, Residency};
 use crate::moment::Moment;
 use crate::node::{Node, Origin};
 use crate::reading::Reading;
+use crate::standing::Standing;
 
 /// Which program a backend is, and by that which API it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -59,6 +61,12 @@ impl BackendKind {
     }
 }
 
+impl fmt::Display for BackendKind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
 /// Whether a backend answers, as far as probes know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {
@@ -81,13 +89,15 @@ pub struct Backend {
     pub node: Arc<Node>,
     /// Where it listens.
     pub origin: Arc<Origin>,
+    /// What requests to it must carry, where an agent passes them on.
+    pub bearer: Option<Arc<str>>,
     /// Which API it speaks.
     pub kind: BackendKind,
     /// Whether it answers.
     pub reach: Reach,
     /// Its software's version as told, empty when unknown.
     pub version: Arc<str>,
-    /// When it last answered a probe.
+    /// When it last answered a probe, ours or its agent's.
     pub seen: Option<Moment>,
     /// When it last listed its models.
     pub listed: Option<Moment>,
@@ -95,6 +105,8 @@ pub struct Backend {
     pub holdings: BTreeMap<ModelName, Arc<Holding>>,
     /// Numbers told of it and of its machine, by column.
     pub readings: BTreeMap<Column, Reading<f64>>,
+    /// Requests that run there and are not this router's, as its agent tells. Which models they use nobody tells.
+    pub foreign: u32,
     /// What must be true this instant.
     pub live: Arc<BackendLive>,
 }
@@ -105,14 +117,20 @@ impl Backend {
         self.readings.get(&column)?.at(now).copied()
     }
 
-    /// Why nobody should be sent here, if so.
+    /// Why nobody can be sent here, if so.
     pub fn unreachable(&self) -> Option<&str> {
         match &self.reach {
+            Reach::Down(_) if self.node.standing == Standing::Lost => Some("it is offline"),
             Reach::Down(why) => Some(why),
             Reach::Unknown => Some("it has not answered yet"),
             Reach::Up if self.live.is_refused() => Some("it refused a connection just now"),
             Reach::Up => None,
         }
+    }
+
+    /// Whether it can be sent new work at all.
+    pub fn takes_work(&self) -> bool {
+        self.unreachable().is_none() && !self.node.draining.is_wanted()
     }
 }
 

@@ -4,11 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Backend, Holding};
+use crate::backend::{Backend, BackendKind, Holding, Reach};
 use crate::id::{PluginId, RowId};
 use crate::moment::Moment;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
+use crate::standing::Standing;
 
 /// A backend that can serve this request.
 #[derive(Clone, Debug)]
@@ -42,6 +43,19 @@ pub struct Eliminated {
 pub enum Elimination {
     /// It does not answer.
     Unreachable(Arc<str>),
+    /// Its agent is silent, and it does not answer itself either.
+    Stale(Arc<str>),
+    /// Neither it nor its agent was heard for long.
+    Offline,
+    /// Somebody wants that it takes no new work.
+    Draining,
+    /// It came and went too often; others are asked first.
+    Held {
+        /// How long yet, from the survey.
+        rest: Duration,
+    },
+    /// It does not speak the API that the request is written in.
+    Dialect(BackendKind),
     /// All slots for this model are taken.
     Full {
         /// Slots in all.
@@ -64,6 +78,11 @@ impl fmt::Display for Elimination {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(why) => write!(out, "is unreachable: {why}"),
+            Self::Stale(why) => write!(out, "is stale: its agent is silent, and {why}"),
+            Self::Offline => out.write_str("is offline"),
+            Self::Draining => out.write_str("is draining (takes no new work)"),
+            Self::Held { .. } => out.write_str("is held back, since it came and went too often"),
+            Self::Dialect(kind) => write!(out, "does not speak this API ({kind})"),
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
             Self::Busy { .. } => out.write_str("says that it is busy"),
@@ -92,41 +111,46 @@ pub enum Lack {
     Busy,
     /// Everybody who holds it failed for this request.
     Exhausted,
-    /// Everybody who holds it is unreachable (or vetoed).
+    /// Everybody who holds it is unreachable, drains, or is vetoed.
     Unreachable,
+    /// Whoever holds it and could be asked speaks another API.
+    Dialect,
 }
 
 impl Field {
     /// Looks at every holder of the model that the request names; `tried` are those where it failed.
     pub fn survey(profile: &Profile, snapshot: &Snapshot, tried: &[RowId], now: Moment) -> Self {
         let mut field = Self::default();
+        let mut held = Vec::new();
         for (backend, holding) in snapshot.holders(&profile.model) {
-            let slots = &holding.live.slots;
             let why = if tried.contains(&backend.row) {
                 Some(Elimination::Tried)
-            } else if let Some(why) = backend.unreachable() {
-                Some(Elimination::Unreachable(why.into()))
-            } else if holding.live.is_denied_since(backend.listed) {
-                Some(Elimination::Denied)
-            } else if let Some(until) = holding.live.busy_until(now) {
-                Some(Elimination::Busy { rest: until.since(now) })
-            } else if slots.free() == 0 {
-                Some(Elimination::Full { total: slots.total() })
             } else {
-                None
+                barred(backend, profile).or_else(|| taken(backend, holding, now))
             };
-            match why {
-                None => field
-                    .candidates
-                    .push(Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) }),
-                Some(why) => field.eliminated.push(Eliminated {
-                    row: backend.row,
-                    node: Arc::clone(&backend.node.name),
-                    why,
-                }),
+            let candidate = || Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) };
+            match (why, backend.node.held(now)) {
+                (Some(why), _) => field.put_out(backend, why),
+                (None, Some(rest)) => held.push((candidate(), rest)),
+                (None, None) => field.candidates.push(candidate()),
+            }
+        }
+        // Whoever came and went too often may be well now, and the last one who can serve is never refused for what
+        // may only be bad luck.
+        let is_last = field.candidates.is_empty() && field.lack() != Lack::Busy;
+        for (candidate, rest) in held {
+            if is_last {
+                field.candidates.push(candidate);
+            } else {
+                field.put_out(&candidate.backend, Elimination::Held { rest });
             }
         }
         field
+    }
+
+    fn put_out(&mut self, backend: &Backend, why: Elimination) {
+        let node = Arc::clone(&backend.node.name);
+        self.eliminated.push(Eliminated { row: backend.row, node, why });
     }
 
     /// When somebody who said that it is busy may be asked again, at the soonest.
@@ -145,10 +169,41 @@ impl Field {
             Lack::Busy
         } else if any(|why| matches!(why, Elimination::Tried)) {
             Lack::Exhausted
-        } else if any(|why| !matches!(why, Elimination::Denied)) {
+        } else if any(|why| !matches!(why, Elimination::Denied | Elimination::Dialect(_))) {
             Lack::Unreachable
+        } else if any(|why| matches!(why, Elimination::Dialect(_))) {
+            Lack::Dialect
         } else {
             Lack::Unknown
         }
+    }
+}
+
+/// Why nobody is sent there for this request, whatever is free.
+fn barred(backend: &Backend, profile: &Profile) -> Option<Elimination> {
+    if let Some(why) = backend.unreachable() {
+        return Some(match (backend.node.standing, &backend.reach) {
+            (Standing::Lost, _) => Elimination::Offline,
+            (Standing::Stale, Reach::Down(_)) => Elimination::Stale(why.into()),
+            _ => Elimination::Unreachable(why.into()),
+        });
+    }
+    if backend.node.draining.is_wanted() {
+        return Some(Elimination::Draining);
+    }
+    (!backend.kind.serves(profile.endpoint)).then_some(Elimination::Dialect(backend.kind))
+}
+
+/// Why there is nothing free for this request.
+fn taken(backend: &Backend, holding: &Holding, now: Moment) -> Option<Elimination> {
+    let slots = &holding.live.slots;
+    if holding.live.is_denied_since(backend.listed) {
+        Some(Elimination::Denied)
+    } else if let Some(until) = holding.live.busy_until(now) {
+        Some(Elimination::Busy { rest: until.since(now) })
+    } else if slots.free() == 0 {
+        Some(Elimination::Full { total: slots.total() })
+    } else {
+        None
     }
 }

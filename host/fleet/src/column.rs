@@ -226,7 +226,8 @@ fn read(
         // Requests wait in the router, bound to no backend, so none waits at one.
         Column::QueueWaiting => 0.0,
         Column::FirstFree if slots.free() > 0 => 0.0,
-        Column::SameCount => f64::from(slots.busy()),
+        // What others run here slows ours as much.
+        Column::SameCount => f64::from(slots.busy()) + f64::from(slots.foreign()),
         Column::OtherCount => {
             let all: u32 = backend.holdings.values().map(|other| other.live.slots.busy()).sum();
             f64::from(all.saturating_sub(slots.busy()))

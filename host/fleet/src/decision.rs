@@ -223,5 +223,5 @@ fn break_tie(totals: &mut [Total], candidates: &[Candidate], lot: u64) -> Basis 
 
 fn busy_ratio(candidate: &Candidate) -> f64 {
     let slots = &candidate.holding.live.slots;
-    f64::from(slots.busy()) / f64::from(slots.total())
+    (f64::from(slots.busy()) + f64::from(slots.foreign())) / f64::from(slots.total())
 }

@@ -1,206 +1,173 @@
-//! The state machine of the fleet: observations in, events and snapshots out. One task owns it; the rest of
-//! the program sees snapshots.
+//! The state machine of the fleet: observations and reports in, events and snapshots out. One task owns it; the rest
+//! of the program sees snapshots.
+//!
+//! What is told of machines comes in by two ways: [`Fleet::report`], from their agents, and [`Fleet::observe`], from
+//! whoever asks their servers. [`Fleet::expire`] is what silence means, [`Fleet::callees`] whom to ask therefore; the
+//! operator's wishes are in `operate`.
+
+mod call;
+mod expire;
+mod machine;
+mod member;
+mod memory;
+mod merge;
+mod observe;
+mod operate;
+mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backend::{Backend, BackendKind, Holding, Reach, Resident};
+use self::machine::Machine;
+use self::member::Member;
 use crate::event::Event;
 use crate::id::{BackendId, Generation, NodeId, RowId};
-use crate::live::{BackendLive, HoldingLive};
-use crate::model::{Model, ModelName};
 use crate::moment::Moment;
 use crate::node::{Node, Origin};
-use crate::observation::{Claim, Observation, ResidentClaim};
-use crate::reading::Reading;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Index, Snapshot};
 
-/// How long a poll of `/api/ps` may be believed: three polls, so that one lost answer changes nothing.
+pub use self::call::{Callee, Rhythm};
+pub use self::machine::{LOST_AFTER, SLACK, STALE_AFTER};
+pub use self::operate::Refusal;
+
+/// How long a look into a server's memory may be believed: three polls, so that one lost answer changes nothing.
 pub const RESIDENT_KEEPS: Duration = Duration::from_secs(6);
+/// Machines that are known at most. Whoever has more wants more than one router.
+pub const NODES: usize = 4_096;
+/// Model servers of one machine; what it reports beyond is not looked at.
+pub const SERVERS: usize = 32;
 
 /// What is known of everybody.
 #[derive(Debug, Default)]
 pub struct Fleet {
+    machines: BTreeMap<NodeId, Machine>,
     members: BTreeMap<RowId, Member>,
+    rows: BTreeMap<BackendId, RowId>,
+    /// Rows that were given; none is given twice.
+    given: u32,
+    /// Addresses of the router's own machine.
+    here: BTreeSet<IpAddr>,
     generation: Generation,
     topology: Generation,
-}
-
-#[derive(Debug)]
-struct Member {
-    backend: Arc<Backend>,
-    /// Slots that the operator gave, for models that are still to come.
-    slots: u32,
-    /// The live side of every model that was ever listed, as long as a request holds it: a list that misses a
-    /// model once must not double its slots.
-    lives: BTreeMap<ModelName, Arc<HoldingLive>>,
+    /// Moves when others are to be asked than before.
+    calling: Generation,
+    /// What is found by name in snapshots, until members, models or machines change.
+    index: Option<Arc<Index>>,
+    /// When [`Fleet::expire`] has something to do at the soonest.
+    due: Option<Moment>,
+    /// Machines of which something else is to be remembered than before.
+    unkept: BTreeSet<NodeId>,
+    /// It was said that there is no room for another machine.
+    is_crowded: bool,
 }
 
 impl Fleet {
-    /// Adds a backend that is listed by the operator, unless it is there already. `slots` is how many requests
-    /// each of its models takes at once.
-    pub fn add(&mut self, name: &str, origin: Origin, slots: u32) -> BackendId {
-        let id = BackendId { node: NodeId::from_origin(&origin.to_string()), port: origin.port };
-        if self.members.values().any(|member| member.backend.id == id) {
-            return id;
-        }
-        let row = RowId(self.members.keys().next_back().map_or(0, |last| last.0 + 1));
-        let node = Arc::new(Node { id: id.node, name: self.free_name(name).into(), labels: BTreeMap::new() });
-        let backend = Arc::new(Backend {
-            id,
-            row,
-            node,
-            origin: Arc::new(origin),
-            kind: BackendKind::Ollama,
-            reach: Reach::Unknown,
-            version: "".into(),
-            seen: None,
-            listed: None,
-            holdings: BTreeMap::new(),
-            readings: BTreeMap::new(),
-            live: Arc::new(BackendLive::default()),
-        });
-        self.members.insert(row, Member { backend, slots, lives: BTreeMap::new() });
-        self.topology = self.topology.next();
-        id
-    }
-
-    /// Says what the operator calls a node's properties. Nobody unknown can be labelled.
-    pub fn label(&mut self, backend: BackendId, labels: BTreeMap<String, String>) {
-        let Some(member) = self.members.values_mut().find(|member| member.backend.id == backend) else {
-            return;
-        };
-        if member.backend.node.labels != labels {
-            let backend = Arc::make_mut(&mut member.backend);
-            backend.node = Arc::new(Node { labels, ..(*backend.node).clone() });
-            self.topology = self.topology.next();
-        }
-    }
-
-    /// Takes in what a probe found. An observation of somebody unknown changes nothing.
-    pub fn observe(&mut self, observation: Observation) -> Vec<Event> {
-        let Observation { backend: id, at, claim } = observation;
-        let Some(member) = self.members.values_mut().find(|member| member.backend.id == id) else {
-            return Vec::new();
-        };
-        // Snapshots share the old backend; this copies it only while one of them is alive.
-        let backend = Arc::make_mut(&mut member.backend);
-        let mut events = Vec::new();
-        match claim {
-            Claim::Unreachable(why) => {
-                let why: Arc<str> = why.into();
-                if !matches!(backend.reach, Reach::Down(_)) {
-                    events.push(Event::Down { node: Arc::clone(&backend.node.name), why: Arc::clone(&why) });
-                }
-                backend.reach = Reach::Down(why);
-            }
-            Claim::Readings(readings, keeps) => {
-                // What is not a number is not known; the reading before runs out by itself.
-                let told = readings.into_iter().filter(|(_, value)| value.is_finite());
-                let told = told.map(|(column, value)| (column, Reading::new(value, at, keeps)));
-                backend.readings.extend(told);
-            }
-            Claim::Version(version) => {
-                backend.version = version.into();
-                reached(backend, at, &mut events);
-            }
-            Claim::Models(models) => {
-                reached(backend, at, &mut events);
-                backend.listed = Some(at);
-                take_models(backend, (member.slots, &mut member.lives), models, &mut events);
-            }
-            Claim::Resident(resident) => {
-                reached(backend, at, &mut events);
-                take_resident(backend, at, &resident, &mut events);
-            }
-        }
-        if events.iter().any(Event::is_topology) {
-            self.topology = self.topology.next();
-        }
-        events
-    }
-
     /// Freezes what is known now.
     pub fn snapshot(&mut self) -> Snapshot {
         self.generation = self.generation.next();
-        let backends = self.members.values().map(|member| Arc::clone(&member.backend)).collect();
-        Snapshot::new(self.generation, self.topology, backends)
+        let backends: Vec<_> = self.members.values().map(|member| Arc::clone(&member.backend)).collect();
+        let machines = &self.machines;
+        let nodes = || machines.values().map(|machine| Arc::clone(&machine.node)).collect();
+        let index = self.index.get_or_insert_with(|| Arc::new(Index::new(&backends, nodes())));
+        Snapshot::new((self.generation, self.topology), backends, Arc::clone(index))
+    }
+
+    /// Says which addresses the router's own machine has: a server there is the same whichever of them names it.
+    pub fn set_here(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Event> {
+        self.here = addresses.into_iter().map(|address| address.to_canonical()).collect();
+        let mut events = Vec::new();
+        for row in self.members.keys().copied().collect::<Vec<_>>() {
+            self.unite(row, &mut events);
+        }
+        self.finish(events)
+    }
+
+    /// What a machine is called.
+    pub fn name(&self, node: NodeId) -> Option<Arc<str>> {
+        self.machines.get(&node).map(|machine| Arc::clone(&machine.node.name))
+    }
+
+    /// Whether its operator wants a machine to take no new work.
+    pub fn is_drained(&self, node: NodeId) -> bool {
+        self.machines.get(&node).is_some_and(|machine| machine.node.draining.by_operator)
+    }
+
+    /// Puts a server among the members.
+    fn enrol(&mut self, id: BackendId, origin: Origin) -> Option<RowId> {
+        let machine = self.machines.get_mut(&id.node)?;
+        let row = RowId(self.given);
+        self.given += 1;
+        machine.rows.push(row);
+        let member = Member::new(id, row, Arc::clone(&machine.node), origin);
+        self.members.insert(row, member);
+        self.rows.insert(id, row);
+        self.changed(id.node);
+        Some(row)
+    }
+
+    /// Takes a server out. Its machine stays.
+    fn strike(&mut self, row: RowId) -> Option<Member> {
+        let member = self.members.remove(&row)?;
+        let id = member.backend.id;
+        self.rows.remove(&id);
+        if let Some(machine) = self.machines.get_mut(&id.node) {
+            machine.rows.retain(|have| *have != row);
+        }
+        self.changed(id.node);
+        Some(member)
+    }
+
+    /// Changes what snapshots see of a machine.
+    fn change(&mut self, node: NodeId, change: impl FnOnce(&mut Node)) {
+        let Some(machine) = self.machines.get_mut(&node) else { return };
+        change(Arc::make_mut(&mut machine.node));
+        for row in &machine.rows {
+            if let Some(member) = self.members.get_mut(row) {
+                member.backend().node = Arc::clone(&machine.node);
+            }
+        }
+        self.changed(node);
+    }
+
+    /// Who is in the fleet, or what is to be remembered of it, changed.
+    fn changed(&mut self, node: NodeId) {
+        self.index = None;
+        self.calling = self.calling.next();
+        self.unkept.insert(node);
+    }
+
+    /// Moves the generations that `events` move.
+    fn finish(&mut self, events: Vec<Event>) -> Vec<Event> {
+        if events.iter().any(Event::is_topology) {
+            self.topology = self.topology.next();
+        }
+        if events.iter().any(|event| matches!(event, Event::Models { .. })) {
+            self.index = None;
+        }
+        events
     }
 
     /// Two machines with one name are two nodes; the second gets a number.
     fn free_name(&self, wanted: &str) -> String {
-        let taken: BTreeSet<&str> =
-            self.members.values().map(|member| member.backend.node.name.as_ref()).collect();
-        if !taken.contains(wanted) {
+        let names = || self.machines.values().map(|machine| machine.node.name.as_ref());
+        if !names().any(|name| name == wanted) {
             return wanted.to_owned();
         }
+        let taken: BTreeSet<&str> = names().collect();
         let numbered = (2_u32..).map(|number| format!("{wanted}-{number}"));
         let mut free = numbered.skip_while(|name| taken.contains(name.as_str()));
         free.next().unwrap_or_else(|| wanted.to_owned())
     }
-}
 
-fn reached(backend: &mut Backend, at: Moment, events: &mut Vec<Event>) {
-    backend.seen = Some(at);
-    backend.live.mark_reached();
-    if backend.reach != Reach::Up {
-        backend.reach = Reach::Up;
-        events
-            .push(Event::Up { node: Arc::clone(&backend.node.name), version: Arc::clone(&backend.version) });
-    }
-}
-
-fn take_models(
-    backend: &mut Backend,
-    (slots, lives): (u32, &mut BTreeMap<ModelName, Arc<HoldingLive>>),
-    models: Vec<Model>,
-    events: &mut Vec<Event>,
-) {
-    let mut before = std::mem::take(&mut backend.holdings);
-    let mut added = Vec::new();
-    for model in models {
-        let name = model.name.clone();
-        // Two spellings of one name are one model; the first one counts.
-        if backend.holdings.contains_key(&name) {
-            continue;
+    /// An address as it is compared: one of this machine's own is as good as another.
+    fn place(&self, address: IpAddr) -> IpAddr {
+        let address = address.to_canonical();
+        if address.is_loopback() || self.here.contains(&address) {
+            return Ipv4Addr::LOCALHOST.into();
         }
-        let holding = match before.remove(&name) {
-            Some(holding) if *holding.model == model => holding,
-            // The live side outlives a new version of the model: its requests still run.
-            Some(holding) => Arc::new(Holding { model: Arc::new(model), ..(*holding).clone() }),
-            None => {
-                added.push(name.clone());
-                let live = lives.entry(name.clone()).or_insert_with(|| Arc::new(HoldingLive::new(slots)));
-                let live = Arc::clone(live);
-                Arc::new(Holding { model: Arc::new(model), polled: None, live })
-            }
-        };
-        backend.holdings.insert(name, holding);
-    }
-    let removed: Vec<_> = before.into_keys().collect();
-    lives.retain(|name, live| backend.holdings.contains_key(name) || Arc::strong_count(live) > 1);
-    if !added.is_empty() || !removed.is_empty() {
-        events.push(Event::Models { node: Arc::clone(&backend.node.name), added, removed });
-    }
-}
-
-fn take_resident(backend: &mut Backend, at: Moment, resident: &[ResidentClaim], events: &mut Vec<Event>) {
-    let listed: BTreeMap<&ModelName, &ResidentClaim> =
-        resident.iter().map(|claim| (&claim.name, claim)).collect();
-    for (name, holding) in &mut backend.holdings {
-        let now = match listed.get(name) {
-            Some(claim) => Resident::Yes(claim.loaded.clone()),
-            None => Resident::No,
-        };
-        let was_in = holding.polled.as_ref().is_some_and(|polled| *polled.last() != Resident::No);
-        let node = || Arc::clone(&backend.node.name);
-        match (was_in, &now) {
-            (false, Resident::Yes(_)) => events.push(Event::Loaded { node: node(), model: name.clone() }),
-            (true, Resident::No) => events.push(Event::Unloaded { node: node(), model: name.clone() }),
-            _ => {}
-        }
-        Arc::make_mut(holding).polled = Some(Reading::new(now, at, RESIDENT_KEEPS));
+        address
     }
 }
 
@@ -208,6 +175,7 @@ fn take_resident(backend: &mut Backend, at: Moment, resident: &[ResidentClaim], 
 mod tests {
     use super::*;
     use crate::backend::Loaded;
+    use crate::{Claim, Model, ModelName, Observation, ResidentClaim};
 
     fn model(name: &str) -> Model {
         Model {

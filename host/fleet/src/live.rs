@@ -28,6 +28,8 @@ impl AtomicMoment {
 #[derive(Debug, Default)]
 pub struct BackendLive {
     refused: AtomicBool,
+    /// Grows with each piece of an answer. Only that it moves means something.
+    pieces: AtomicU64,
 }
 
 impl BackendLive {
@@ -44,6 +46,35 @@ impl BackendLive {
     /// Whether the last thing that happened was a refused connection.
     pub fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Acquire)
+    }
+
+    /// A piece of an answer came. A count and not a moment: it is told thousands of times a second, and reading a
+    /// clock would be what costs most of it. Whoever wants to know compares two looks.
+    pub fn mark_flowing(&self) {
+        self.pieces.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A number that is another one whenever pieces of answers came in between.
+    pub fn pieces(&self) -> u64 {
+        self.pieces.load(Ordering::Relaxed)
+    }
+}
+
+/// The live side of one machine.
+#[derive(Debug, Default)]
+pub struct NodeLive {
+    beat: AtomicMoment,
+}
+
+impl NodeLive {
+    /// Its agent was heard.
+    pub fn mark_beat(&self, at: Moment) {
+        self.beat.set(Some(at));
+    }
+
+    /// When its agent was heard last.
+    pub fn beat(&self) -> Option<Moment> {
+        self.beat.get()
     }
 }
 

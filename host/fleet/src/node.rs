@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::id::NodeId;
+use crate::live::NodeLive;
+use crate::moment::Moment;
+use crate::report::Agent;
+use crate::standing::{Draining, Standing};
 
 /// Bytes of a machine's name, as of a label of a domain name.
 pub const NAME_MOST: usize = 63;
@@ -17,7 +22,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// A machine that is listed, found or reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Node {
     /// Who it is.
     pub id: NodeId,
@@ -25,6 +30,24 @@ pub struct Node {
     pub name: Arc<str>,
     /// What its operator says of it, for plugins.
     pub labels: BTreeMap<String, String>,
+    /// Which agent speaks for it, or did.
+    pub agent: Option<Agent>,
+    /// Whether that agent is heard.
+    pub standing: Standing,
+    /// Who wants that it takes no new work.
+    pub draining: Draining,
+    /// What moves with every beat.
+    pub live: Arc<NodeLive>,
+}
+
+impl Node {
+    /// How long it is held back yet, if it is.
+    pub fn held(&self, now: Moment) -> Option<Duration> {
+        match self.standing {
+            Standing::Held { until } if until > now => Some(until.since(now)),
+            _ => None,
+        }
+    }
 }
 
 /// Where a backend listens: plain HTTP, a host and a port, nothing else.

@@ -1,6 +1,7 @@
 //! What one probe of a backend, after validation, claims. Every way of learning about a backend ends here, so
 //! that the fleet changes by one path.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::backend::Loaded;
@@ -32,6 +33,12 @@ pub enum Claim {
     /// Numbers about the machine or the server, and how long they may be believed: memory, heat, learned rates,
     /// whatever a column names.
     Readings(Vec<(Column, f64)>, Duration),
+    /// Requests that each of its models takes at once.
+    Slots(u32),
+    /// Its origin's name stands for these addresses.
+    Addresses(Vec<IpAddr>),
+    /// It does not answer in time, and may only be slow; why, for people.
+    Silent(String),
     /// It does not answer; why, for people.
     Unreachable(String),
 }

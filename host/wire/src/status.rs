@@ -1,10 +1,13 @@
 //! What is going on now, version 1: the body of `GET /admin/v1/status`. Fields are added, never changed; a reader
 //! ignores what it does not know.
 
+use std::collections::BTreeMap;
+
 use herdwick_fleet::{Backend, Counts, Holding, Moment, Reach};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::state;
+use crate::nodes::{AgentView, draining};
 
 /// Router, requests, nodes, plugins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,11 +47,26 @@ pub struct RequestsView {
     pub answer_tokens: u64,
 }
 
-/// One node.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// One model server on a node. A node that has none is not among them; `GET /admin/v1/nodes` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct NodeView {
+    /// Who its node is: 32 hexadecimal digits.
+    pub id: String,
     /// What people call it.
     pub name: String,
+    /// Its node's standing: `plain` (no agent), `online`, `held`, `stale` or `offline`.
+    pub standing: String,
+    /// The agent that speaks for its node, or did.
+    pub agent: Option<AgentView>,
+    /// Whether its node takes no new work: `agent` or `operator` says so, or both.
+    pub draining: Vec<String>,
+    /// What its operator says of its node.
+    pub labels: BTreeMap<String, String>,
+    /// Which server it is: `ollama`, `llama.cpp`, `vllm`, `lm-studio`, `mlx` or `openai`.
+    pub kind: String,
+    /// Requests that run there and are not this router's, as far as is told.
+    pub foreign: u32,
     /// Where it listens, like `http://10.0.0.5:11434`.
     pub origin: String,
     /// `up`, `down`, or `unknown` before its first answer.
@@ -108,8 +126,16 @@ impl NodeView {
             _ if backend.unreachable().is_some() => "down",
             _ => "up",
         };
+        let node = &*backend.node;
         Self {
-            name: backend.node.name.to_string(),
+            id: node.id.to_string(),
+            name: node.name.to_string(),
+            standing: node.standing.word().to_owned(),
+            agent: AgentView::new(node, now),
+            draining: draining(node),
+            labels: node.labels.clone(),
+            kind: backend.kind.name().to_owned(),
+            foreign: backend.foreign,
             origin: backend.origin.to_string(),
             reach: reach.to_owned(),
             why: backend.unreachable().unwrap_or_default().to_owned(),

@@ -30,7 +30,7 @@ impl ServerBeat {
 
     /// Takes in what a probe of it found. Returns how many models had no room.
     pub fn tell(&mut self, claim: &Claim) -> usize {
-        if !matches!(claim, Claim::Unreachable(_) | Claim::Readings(..)) {
+        if matches!(claim, Claim::Version(_) | Claim::Models(_) | Claim::Resident(_)) {
             self.down = None;
         }
         match claim {
@@ -40,9 +40,10 @@ impl ServerBeat {
                 self.resident = resident.iter().take(RESIDENT).map(ResidentBeat::from).collect();
                 return resident.len().saturating_sub(RESIDENT);
             }
-            Claim::Unreachable(why) => self.down = Some(text(why, TROUBLE)),
-            // Numbers are the machine's, not a server's.
-            Claim::Readings(..) => {}
+            Claim::Unreachable(why) | Claim::Silent(why) => self.down = Some(text(why, TROUBLE)),
+            Claim::Slots(slots) => self.slots = Some(*slots),
+            // Numbers are the machine's, not a server's; where it is nobody has to be told who is there.
+            Claim::Readings(..) | Claim::Addresses(_) => {}
         }
         0
     }

@@ -28,9 +28,10 @@ const PROBE: &str = "herdwick-probe";
 const SCAN: &str = "herdwick-scan";
 const TELEMETRY: &str = "herdwick-telemetry";
 const DIALECT: &str = "herdwick-dialect";
+const DISCOVERY: &str = "herdwick-discovery";
 
 /// A crate of `host/` without a row is refused.
-const TABLE: [Rule; 14] = [
+const TABLE: [Rule; 15] = [
     Rule { crate_name: FLEET, ours: &[], never: &["tokio", "serde", "wasmtime", "hyper", "http", "tracing"] },
     Rule { crate_name: WIRE, ours: &[FLEET], never: &["tokio", "hyper", "http", "wasmtime"] },
     Rule { crate_name: "herdwick-plugin-host", ours: &[FLEET], never: &["hyper", "http", "rusqlite"] },
@@ -45,6 +46,11 @@ const TABLE: [Rule; 14] = [
     Rule { crate_name: "herdwick-control", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: "herdwick-store", ours: &[FLEET], never: &["hyper", "http", "wasmtime"] },
     Rule { crate_name: TELEMETRY, ours: &[], never: &["wasmtime", "rusqlite"] },
+    Rule {
+        crate_name: DISCOVERY,
+        ours: &[FLEET],
+        never: &["hyper", "http", "serde", "wasmtime", "rusqlite"],
+    },
     Rule { crate_name: "herdwick-agent", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: TEST_SERVER, ours: &[], never: &["wasmtime", "rusqlite"] },
     Rule { crate_name: GUEST_BUILD, ours: &[], never: &["wasmtime", "tokio"] },

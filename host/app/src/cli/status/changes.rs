@@ -122,6 +122,7 @@ mod tests {
                 version: String::new(),
                 seen_s: Some(served),
                 models: vec![model],
+                ..NodeView::default()
             }],
             plugins: PluginCountsView { live: 9, troubled: Vec::new() },
             next: (reach == "down").then(|| "start Ollama".to_owned()),

@@ -219,6 +219,7 @@ mod tests {
             version: "0.12.6".to_owned(),
             seen_s: Some(1),
             models,
+            ..NodeView::default()
         }
     }
 
