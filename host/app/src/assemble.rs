@@ -136,7 +136,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ingest = Arc::new(Ingest::new(IngestParts {
         identity,
         secret: identity::random().context("no session can be made")?,
-        desk: Arc::new(crate::desk::Nobody),
+        desk: Arc::new(keeper.desk()),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
         start,

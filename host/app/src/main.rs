@@ -7,7 +7,6 @@ mod cli;
 mod client;
 mod config;
 mod demo;
-mod desk;
 mod doctor;
 mod failed;
 mod handles;

@@ -2,7 +2,7 @@
 //! plugins, on a thread of its own whose allocations are counted. Backends and clients have threads of theirs.
 
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use herdwick_fleet::{
 use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_proxy::gate::Trust;
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Aside, Limits, Parts, Router, server};
+use herdwick_proxy::{Aliases, Aside, Limits, Matter, Parts, Router, server};
 use http::{Request, Response};
 use tokio::sync::watch;
 
@@ -37,7 +37,12 @@ const LINES: u64 = 200;
 struct NoAside;
 
 impl Aside for NoAside {
-    fn serve(&self, _: Request<Bytes>) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
+    fn serve(
+        &self,
+        _: Matter,
+        _: IpAddr,
+        _: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Response<Bytes>> + Send>> {
         Box::pin(async { Response::new(Bytes::new()) })
     }
 }

@@ -114,7 +114,11 @@ impl Board {
                     server.resident = resident;
                 }
                 // No look claims these.
-                Claim::Readings(..) | Claim::Unreachable(_) => {}
+                Claim::Readings(..)
+                | Claim::Slots(_)
+                | Claim::Addresses(_)
+                | Claim::Silent(_)
+                | Claim::Unreachable(_) => {}
             }
         }
         drop(servers);

@@ -39,7 +39,7 @@ async fn an_answer_that_no_neighbour_gives_is_dropped() {
         changed(&|liar| liar.address = [169, 254, 1, 1]),
         changed(&|liar| liar.address = [8, 8, 8, 8]),
         changed(&|liar| liar.texts.clear()),
-        changed(&|liar| liar.texts.extend((b'a'..b'z').map(|letter| vec![letter; 200]))),
+        changed(&|liar| liar.texts.extend((b'a'..=b'z').map(|letter| vec![letter; 200]))),
         changed(&|liar| liar.texts.extend((0..20_u8).map(|number| vec![b'a' + number]))),
         with("v", b"2"),
         with("role", b"node"),
