@@ -101,9 +101,9 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // A simulated fleet is nothing to remember.
     let opening = if demo { None } else { Opening::begin(&config.paths)? };
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
-    let opened = opening.map(Opening::end).transpose()?.flatten();
+    let remembering = opening.map(Opening::end).transpose()?.unwrap_or_default();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
-    let mut keeper = Keeper::default();
+    let mut keeper = Keeper::new(remembering.memory());
     for node in &config.nodes {
         keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
     }
@@ -160,12 +160,14 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ends = Ends { stop, cut };
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
+    let watch = remembering.watch(Arc::clone(&fleet), start);
     let logged = Arc::clone(&requests);
     std::thread::Builder::new()
         .name("control".to_owned())
         .spawn(move || {
             control.block_on(async move {
                 tokio::spawn(keeper.run(Polling::default(), start));
+                tokio::spawn(watch);
                 tokio::spawn(tend(tended, fleet));
                 tokio::spawn(health.run());
                 tokio::spawn(logged.run());
@@ -192,9 +194,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // With the runtime the last requests end; their lines are the last ones.
     drop(data);
     requests.empty();
-    if let Some(opened) = opened {
-        opened.store.close();
-    }
+    remembering.close();
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod layers;
 mod lists;
 mod measures;
 mod nearest;
+mod node;
 mod nodes;
 pub(crate) mod overrides;
 pub(crate) mod paths;
@@ -37,14 +38,15 @@ use herdwick_proxy::Limits;
 use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use env::Env;
+pub(crate) use node::NodeConfig;
 pub(crate) use nodes::Node;
 pub(crate) use paths::{Named, Paths};
 pub(crate) use place::Problems;
-pub(crate) use sources::Flags;
+pub(crate) use sources::{Flags, NodeFlags};
 
 use crate::requests::Logged;
 use address::Address;
-use choices::Choice;
+use choices::{Choice, Switch};
 use layers::{Layers, Row};
 use lists::Texts;
 use measures::{Count, Lasting, Size};
@@ -109,6 +111,10 @@ pub(crate) struct Config {
     /// Other names for models, and what they mean.
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
+    /// Whether this machine speaks multicast DNS: says who it is and looks for others.
+    pub(crate) mdns: bool,
+    /// What the agent of this machine is told.
+    pub(crate) node: NodeConfig,
     /// Which requests leave a line in the log.
     pub(crate) log_requests: Logged,
     /// Where files lie.
@@ -145,6 +151,8 @@ impl Config {
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
+        let node = node::read(&mut layers);
+        let mdns = layers.take("discovery.mdns", &Switch, true);
         let mut warnings = layers.strangers();
         warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
         let mut problems = sources.problems;
@@ -157,6 +165,8 @@ impl Config {
             limits,
             aliases,
             plugins,
+            mdns,
+            node,
             log_requests,
             paths,
             warnings,

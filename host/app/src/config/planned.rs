@@ -2,8 +2,9 @@
 //! mistake, and must not believe that it works.
 
 /// Keys; one of a section stands for everything under it.
-const KEYS: [&str; 13] = [
-    "discovery",
+const KEYS: [&str; 14] = [
+    "discovery.adopt_herd_nodes",
+    "discovery.probe",
     "keys",
     "models.auto_pull",
     "models.pin",

@@ -107,6 +107,13 @@ fn every_key_reaches_the_part_that_it_is_for() {
         drain = "7s"
         [telemetry]
         log_requests = "failures"
+        [discovery]
+        mdns = false
+        [node]
+        name = "studio"
+        routers = ["attic", "10.0.0.1:80"]
+        backends = ["vllm=http://127.0.0.1:8000"]
+        port = 12000
         [plugins]
         auto_enable = false
         [plugins.queue-depth]
@@ -136,6 +143,12 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!((limits.bodies_total, limits.body_patience), (1 << 30, Duration::from_secs(9)));
     assert_eq!(limits.connections_per_client, 8);
     assert_eq!(config.log_requests, Logged::Failures);
+    assert!(!config.mdns);
+    let node = &config.node;
+    assert_eq!((node.name.as_deref(), node.port), (Some("studio"), 12_000));
+    let routers: Vec<_> = node.routers.iter().map(ToString::to_string).collect();
+    assert_eq!(routers, ["attic:11435", "10.0.0.1:80"]);
+    assert_eq!(node.backends[0].to_string(), "vllm=http://127.0.0.1:8000");
     assert!(!config.plugins.auto_enable);
     assert_eq!(config.plugins.plugins["other"], PluginConfig::default());
     let plugin = &config.plugins.plugins["queue-depth"];
