@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use herdwick_fleet::backend::Resident;
-use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
+use herdwick_fleet::{Backend, Holding, Reach, Snapshot, Standing};
 use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
 use herdwick_proxy::gate::Trust;
 
@@ -140,6 +140,7 @@ fn state(backend: &Backend) -> String {
             let resident = backend.holdings.values().filter(|holding| is_resident(holding)).count();
             format!("{models} {}, {resident} in memory", if models == 1 { "model" } else { "models" })
         }
+        _ if backend.node.standing == Standing::Lost => "offline".to_owned(),
         Reach::Unknown => "no answer yet".to_owned(),
         Reach::Down(why) => format!("no answer: {why}"),
     }

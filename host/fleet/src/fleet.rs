@@ -74,10 +74,12 @@ impl Fleet {
         Snapshot::new((self.generation, self.topology), backends, Arc::clone(index))
     }
 
-    /// Says which addresses the router's own machine has: a server there is the same whichever of them names it.
-    pub fn set_here(&mut self, addresses: impl IntoIterator<Item = IpAddr>) -> Vec<Event> {
-        self.here = addresses.into_iter().map(|address| address.to_canonical()).collect();
+    /// Says that this is an address of the router's own machine: a server there is the same whichever of them names it.
+    pub fn learn_here(&mut self, address: IpAddr) -> Vec<Event> {
         let mut events = Vec::new();
+        if address.is_loopback() || !self.here.insert(address.to_canonical()) {
+            return events;
+        }
         for row in self.members.keys().copied().collect::<Vec<_>>() {
             self.unite(row, &mut events);
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::member::Doubt;
 use super::{Fleet, RESIDENT_KEEPS};
+use crate::backend::CUT_OFF;
 use crate::event::Event;
-use crate::id::NodeId;
+use crate::id::{NodeId, RowId};
 use crate::moment::Moment;
 use crate::observation::{Claim, Observation};
 use crate::reading::Reading;
@@ -32,7 +33,7 @@ impl Fleet {
             Claim::Unreachable(why) | Claim::Silent(why) => {
                 let why: Arc<str> = if is_heard && member.doubt != Doubt::None {
                     member.doubt = Doubt::Justified;
-                    format!("its agent reaches it, and this router does not: {why}").into()
+                    format!("{CUT_OFF}: {why}").into()
                 } else {
                     why.into()
                 };
@@ -87,7 +88,7 @@ impl Fleet {
     }
 
     /// A server answered the router itself.
-    fn answered(&mut self, node: NodeId, row: crate::id::RowId, at: Moment, events: &mut Vec<Event>) {
+    fn answered(&mut self, node: NodeId, row: RowId, at: Moment, events: &mut Vec<Event>) {
         let Some(member) = self.members.get_mut(&row) else { return };
         member.backend.live.mark_reached();
         member.flowed();

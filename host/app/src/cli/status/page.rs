@@ -60,6 +60,33 @@ pub(crate) fn state(state: &str) -> &str {
     }
 }
 
+/// How a server stands, in a few words: `up, version 0.12.6, draining`.
+pub(crate) fn standing(node: &NodeView) -> (String, Tone) {
+    let (word, tone) = match (node.reach.as_str(), node.standing.as_str()) {
+        ("up", "stale" | "held") => ("up", Tone::Warn),
+        ("up", _) if !node.draining.is_empty() => ("up", Tone::Warn),
+        ("up", _) => ("up", Tone::Good),
+        (_, "offline") => ("offline", Tone::Warn),
+        ("down", _) => ("down", Tone::Bad),
+        _ => ("has not answered yet", Tone::Warn),
+    };
+    let version = match (word, node.kind.as_str(), node.version.as_str()) {
+        ("up", "ollama" | "", "") => None,
+        ("up", "ollama" | "", version) => Some(format!("version {version}")),
+        ("up", kind, version) => Some(format!("{kind} {version}").trim_end().to_owned()),
+        _ => None,
+    };
+    let silent = match (node.standing.as_str(), node.agent.as_ref().and_then(|agent| agent.heard_ms)) {
+        ("stale", Some(ms)) => Some(format!("agent silent for {}", print::lasting(ms / 1_000))),
+        ("stale", None) => Some("its agent was not heard yet".to_owned()),
+        ("held", _) => Some("held back".to_owned()),
+        _ => None,
+    };
+    let draining = (!node.draining.is_empty()).then(|| "draining".to_owned());
+    let words = [Some(word.to_owned()), version, silent, draining];
+    (words.into_iter().flatten().collect::<Vec<_>>().join(", "), tone)
+}
+
 /// Widths that all nodes share.
 struct Page {
     terminal: Terminal,
@@ -113,16 +140,13 @@ impl Page {
 
     fn node(&self, node: &NodeView) -> String {
         let address = node.origin.trim_start_matches("http://");
-        let (state, tone) = match node.reach.as_str() {
-            "up" if node.version.is_empty() => ("up".to_owned(), Tone::Good),
-            "up" => (format!("up, version {}", node.version), Tone::Good),
-            "down" => ("down".to_owned(), Tone::Bad),
-            _ => ("has not answered yet".to_owned(), Tone::Warn),
-        };
+        let (state, tone) = standing(node);
         let indent = self.head + 2;
         let name = self.terminal.paint(Tone::Strong, &format!("{:<indent$}", node.name));
-        let mut out = format!("{name}{address}  {}\n", self.terminal.paint(tone, &state));
-        if node.reach == "down" {
+        // A machine without a server has no address.
+        let space = if address.is_empty() { "" } else { "  " };
+        let mut out = format!("{name}{address}{space}{}\n", self.terminal.paint(tone, &state));
+        if node.reach == "down" && node.standing != "offline" {
             out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
         }
         let (models, hidden) = shown(node);
@@ -192,6 +216,8 @@ fn cells(model: &ModelView) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use herdwick_wire::status::PluginCountsView;
+
+    use herdwick_wire::nodes::AgentView;
 
     use super::*;
 
@@ -267,6 +293,29 @@ mini      192.168.100.200:11434  down
 next      see what is wrong with the plugin: herdwick plugins list
 ";
         assert_eq!(text(&view(nodes), Terminal::default()), expected);
+    }
+
+    #[test]
+    fn a_server_says_how_it_stands_in_a_few_words() {
+        let agent = |heard_ms| Some(AgentView { program: "herdwick 0.1.0".to_owned(), heard_ms });
+        let up = || NodeView { kind: "ollama".to_owned(), ..node("studio", "", Vec::new()) };
+        let down = || node("studio", "nothing listens there", Vec::new());
+        let is = |standing: &str, node: NodeView| NodeView { standing: standing.to_owned(), ..node };
+        for (node, expected) in [
+            (is("online", up()), "up, version 0.12.6"),
+            (NodeView { kind: "vllm".to_owned(), ..up() }, "up, vllm 0.12.6"),
+            (NodeView { draining: vec!["operator".to_owned()], ..up() }, "up, version 0.12.6, draining"),
+            (is("held", up()), "up, version 0.12.6, held back"),
+            (
+                NodeView { agent: agent(Some(72_000)), ..is("stale", up()) },
+                "up, version 0.12.6, agent silent for 1 min 12 s",
+            ),
+            (is("stale", down()), "down, its agent was not heard yet"),
+            (is("offline", down()), "offline"),
+            (is("plain", down()), "down"),
+        ] {
+            assert_eq!(standing(&node).0, expected);
+        }
     }
 
     #[test]
