@@ -157,7 +157,7 @@ fn a_server_behind_its_agent_is_reached_by_its_agents_port_with_its_bearer() {
 #[test]
 fn a_server_for_its_machine_alone_is_reached_on_loopback_whichever_address_its_agent_reports_from() {
     let mut lan = Lan::default();
-    lan.fleet.set_here([address(1)]);
+    lan.fleet.learn_here(address(1));
     for from in [address(1), [127, 0, 0, 1].into(), std::net::Ipv6Addr::LOCALHOST.into()] {
         let mut report = lan.report(1);
         report.address = from;
