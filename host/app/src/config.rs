@@ -7,6 +7,7 @@
 mod address;
 mod aliases;
 mod choices;
+mod discovery;
 pub(crate) mod env;
 mod file;
 pub(crate) mod init;
@@ -36,6 +37,7 @@ use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_proxy::Limits;
 use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
+pub(crate) use discovery::{Discovery, DiscoveryFlags};
 pub(crate) use env::Env;
 pub(crate) use nodes::Node;
 pub(crate) use paths::{Named, Paths};
@@ -104,6 +106,8 @@ pub(crate) struct Config {
     pub(crate) nodes: Vec<Node>,
     /// Whom it lets in besides whoever comes in by default.
     pub(crate) trust: Trust,
+    /// How it and others find each other.
+    pub(crate) discovery: Discovery,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
     /// Other names for models, and what they mean.
@@ -141,6 +145,7 @@ impl Config {
             sources: layers.take("allowed_sources", &SOURCES, Vec::new()),
         };
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine(env, listen)]);
+        let discovery = discovery::read(&mut layers);
         let limits = limits(&mut layers);
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
@@ -154,6 +159,7 @@ impl Config {
             listen,
             trust,
             nodes,
+            discovery,
             limits,
             aliases,
             plugins,

@@ -14,7 +14,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ("[queue]\nlisten = \"x\"", "h.toml:2:1: unknown key \"queue.listen\"; did you mean \"listen\"?"),
         (
             "colour = 1",
-            "h.toml:1:1: unknown key \"colour\"; possible here: allowed_hosts, allowed_origins, allowed_sources, limits, listen, models, nodes, plugins, queue, routing, telemetry",
+            "h.toml:1:1: unknown key \"colour\"; possible here: allowed_hosts, allowed_origins, allowed_sources, discovery, limits, listen, models, nodes, plugins, queue, routing, telemetry",
         ),
         (
             "plugins.auto_enabled = true",
@@ -38,7 +38,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ),
         // Keys of later versions.
         ("trust = \"paired\"", "h.toml:1:1: \"trust\" is not in this version yet"),
-        ("[discovery]\nmdns = true", "h.toml:1:2: \"discovery\" is not in this version yet"),
+        ("[discovery]\nmdns = 1", "h.toml:2:8: discovery.mdns: expected true or false, found 1"),
         ("routing.takeover = \"off\"", "h.toml:1:9: \"routing.takeover\" is not in this version yet"),
         (
             "[[nodes]]\nurl = \"a\"\napi_key = \"${A}\"",
