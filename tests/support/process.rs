@@ -27,6 +27,8 @@ fn herdwick(args: &[&str]) -> Command {
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let state = Path::new(STATES).join(format!("{}-{number}", std::process::id()));
     command.args(args).stdin(Stdio::null()).env("HERDWICK_CONFIG_DIR", env!("CARGO_TARGET_TMPDIR"));
+    // Tests say nothing to the network that they run in, and hear nothing of it.
+    command.env("HERDWICK_DISCOVERY__MDNS", "false");
     command.env(STATE_DIR, state);
     command
 }

@@ -64,7 +64,7 @@ impl Doors {
     /// not any more, is found out meanwhile; the board tells when it is.
     pub(crate) fn door(self: &Arc<Self>, address: IpAddr, port: u16, server: &Server) -> Option<Door> {
         // Where nobody answers, nothing can be found out, and what was known may hold again.
-        let is_down = server.down.is_some();
+        let is_down = server.down().is_some();
         let mut known = self.lock();
         let entry = known.entry((address, port)).or_insert_with(|| Known {
             door: None,

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use herdwick_fleet::NodeId;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -120,6 +121,11 @@ impl Agent {
             phase: watch::Sender::new(Phase::Serving),
         };
         Ok(Self { name: settings.name, places: settings.places, guests, shared: Arc::new(shared) })
+    }
+
+    /// Who this machine is to its routers.
+    pub fn id(&self) -> NodeId {
+        self.shared.identity.public().node()
     }
 
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the

@@ -55,11 +55,11 @@ impl Agent {
         let servers = self.shared.board.servers();
         let servers = servers.into_values().map(|server| ServerView {
             models: server.models.len(),
-            resident: server.resident.len(),
+            resident: server.said.resident.len(),
             origin: server.origin,
             kind: server.kind,
-            version: server.version,
-            down: server.down,
+            version: server.said.version,
+            down: server.said.down,
         });
         let router = |link: std::sync::Arc<crate::beat::link::Link>| {
             let addresses = link.addresses().into_iter().map(|(address, _)| address).collect();

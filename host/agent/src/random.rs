@@ -16,17 +16,12 @@ pub(crate) fn bytes<const N: usize>() -> std::io::Result<[u8; N]> {
 
 /// The same as twice as many hexadecimal digits.
 pub(crate) fn hex<const N: usize>() -> std::io::Result<String> {
-    Ok(digits(&bytes::<N>()?))
-}
-
-/// Bytes as hexadecimal digits.
-pub(crate) fn digits(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
+    let mut text = String::with_capacity(N * 2);
+    for byte in bytes::<N>()? {
         // Writing to a text cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
-    text
+    Ok(text)
 }
 
 /// ±20 %, so that agents that lost their router together do not come back together.

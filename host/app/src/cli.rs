@@ -7,6 +7,7 @@ mod doctor;
 mod examples;
 mod explain;
 mod health;
+mod node;
 mod places;
 mod plugins;
 pub(crate) mod print;
@@ -45,6 +46,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Serve clients (the default).
     Serve(serve::Args),
+    /// Report this machine and its model servers to a router.
+    Node(node::Args),
     /// Show what is going on: requests, nodes, models, plugins.
     Status(status::Args),
     /// Ask a model through the router, and see where it ran.
@@ -109,6 +112,7 @@ impl Cli {
         let told = match self.command.unwrap_or(Command::Serve(self.serve)) {
             // Scripts tell by the code whether it found something or could not look.
             Command::Doctor(args) => return args.run(&Env::of_process()).or_else(unable),
+            Command::Node(args) => args.run(&Env::of_process()),
             Command::Status(args) => args.run(),
             Command::Try(args) => args.run(),
             Command::Explain(args) => args.run(),

@@ -16,6 +16,7 @@ mod layers;
 mod lists;
 mod measures;
 mod nearest;
+mod node;
 mod nodes;
 pub(crate) mod overrides;
 pub(crate) mod paths;
@@ -39,10 +40,11 @@ use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use discovery::{Discovery, DiscoveryFlags};
 pub(crate) use env::Env;
+pub(crate) use node::NodeConfig;
 pub(crate) use nodes::Node;
 pub(crate) use paths::{Named, Paths};
 pub(crate) use place::Problems;
-pub(crate) use sources::Flags;
+pub(crate) use sources::{Flags, NodeFlags};
 
 use crate::requests::Logged;
 use address::Address;
@@ -113,6 +115,8 @@ pub(crate) struct Config {
     /// Other names for models, and what they mean.
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
+    /// What the agent of this machine is told.
+    pub(crate) node: NodeConfig,
     /// Which requests leave a line in the log.
     pub(crate) log_requests: Logged,
     /// Where files lie.
@@ -150,6 +154,7 @@ impl Config {
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
+        let node = node::read(&mut layers);
         let mut warnings = layers.strangers();
         warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
         let mut problems = sources.problems;
@@ -163,6 +168,7 @@ impl Config {
             limits,
             aliases,
             plugins,
+            node,
             log_requests,
             paths,
             warnings,

@@ -1,13 +1,104 @@
-//! Opens what is remembered, beside everything else that takes its time at the start, and says what to do where it
-//! cannot be had.
+//! Connects the keeper of the fleet with the store: opens it beside everything else that takes its time at the start,
+//! and says what to do where it cannot be had.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
 
+use arc_swap::ArcSwap;
+use herdwick_control::{Memory, NoMemory};
+use herdwick_fleet::{Moment, NodeId, Remembered, Snapshot};
 use herdwick_store::{Opened, Store, StoreError};
 
 use crate::config::Paths;
 use crate::failed::Failed;
+
+/// Between two looks at who is there. The store writes a sight of each machine once a minute at most.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What is remembered, for as long as the router runs.
+#[derive(Default)]
+pub(crate) struct Remembering {
+    kept: Option<Arc<Kept>>,
+}
+
+/// The store as the keeper wants it.
+struct Kept {
+    store: Store,
+    /// What it held; asked for once.
+    found: Mutex<Vec<Remembered>>,
+}
+
+impl Remembering {
+    fn new(opened: Opened) -> Self {
+        let found = opened.records.into_iter().map(|record| record.node).collect();
+        Self { kept: Some(Arc::new(Kept { store: opened.store, found: Mutex::new(found) })) }
+    }
+
+    /// For the keeper.
+    pub(crate) fn memory(&self) -> Arc<dyn Memory> {
+        match &self.kept {
+            Some(kept) => Arc::clone(kept) as _,
+            None => Arc::new(NoMemory),
+        }
+    }
+
+    /// Remembers who was there when, for as long as the runtime lives. `start` is the zero of the router's clock.
+    pub(crate) fn watch(
+        &self,
+        fleet: Arc<ArcSwap<Snapshot>>,
+        start: Instant,
+    ) -> impl Future<Output = ()> + use<> {
+        let kept = self.kept.clone();
+        async move {
+            let Some(kept) = kept else { return };
+            loop {
+                tokio::time::sleep(LOOK).await;
+                kept.store.seen(sights(&fleet.load(), Moment::on(start, Instant::now()), SystemTime::now()));
+            }
+        }
+    }
+
+    /// Writes what is left. What the keeper tells afterwards is lost.
+    pub(crate) fn close(&self) {
+        if let Some(kept) = &self.kept {
+            kept.store.close();
+        }
+    }
+}
+
+impl Memory for Kept {
+    fn load(&self) -> Vec<Remembered> {
+        std::mem::take(&mut self.found.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn keep(&self, node: &Remembered) {
+        self.store.keep(node.clone());
+    }
+
+    fn forget(&self, node: NodeId) {
+        self.store.forget(node);
+    }
+
+    fn safe(&self, then: Box<dyn FnOnce() + Send>) {
+        // That it could not be written the store has told already, and it tries again.
+        self.store.written(|_| then());
+    }
+}
+
+/// When each machine was there last, by this machine's clock: its agent spoke, or a server of it answered.
+fn sights(fleet: &Snapshot, now: Moment, clock: SystemTime) -> BTreeMap<NodeId, SystemTime> {
+    let mut last: BTreeMap<NodeId, Moment> = BTreeMap::new();
+    let beats = fleet.nodes().iter().filter_map(|node| Some((node.id, node.live.beat()?)));
+    let answers = fleet.backends().iter().filter_map(|backend| Some((backend.id.node, backend.seen?)));
+    for (node, at) in beats.chain(answers) {
+        let last = last.entry(node).or_insert(at);
+        *last = at.max(*last);
+    }
+    last.into_iter().filter_map(|(node, at)| Some((node, clock.checked_sub(now.since(at))?))).collect()
+}
 
 /// What is remembered, on its way.
 pub(crate) struct Opening {
@@ -32,8 +123,8 @@ impl Opening {
         Ok(Some(Self { folder, is_named: paths.state_dir_is_named, thread }))
     }
 
-    /// What is remembered. `None` where the router can do without, which is said.
-    pub(crate) fn end(self) -> anyhow::Result<Option<Opened>> {
+    /// What is remembered; nothing where the router can do without, which is said.
+    pub(crate) fn end(self) -> anyhow::Result<Remembering> {
         let Self { folder, is_named, thread } = self;
         let opened = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         match opened {
@@ -41,14 +132,14 @@ impl Opening {
                 if let Some(warning) = &opened.warning {
                     tracing::warn!("{warning}");
                 }
-                Ok(Some(opened))
+                Ok(Remembering::new(opened))
             }
             Err(error @ StoreError::Folder { .. }) if !is_named => {
                 let why = std::error::Error::source(&error).map_or(String::new(), |why| format!(": {why}"));
                 tracing::warn!(
                     "nothing will be remembered: {error}{why}; name a folder with --state-dir DIR that this user may write"
                 );
-                Ok(None)
+                Ok(Remembering::default())
             }
             Err(error) => Err(refused(error, &folder)),
         }
@@ -56,7 +147,7 @@ impl Opening {
 }
 
 /// The error with what to do next.
-fn refused(error: StoreError, folder: &std::path::Path) -> anyhow::Error {
+fn refused(error: StoreError, folder: &Path) -> anyhow::Error {
     let next = match &error {
         StoreError::InUse { .. } => {
             "use that one (`herdwick status` shows it), or give this one a folder of its own: --state-dir DIR"
@@ -87,4 +178,30 @@ fn refused(error: StoreError, folder: &std::path::Path) -> anyhow::Error {
 
 fn cause(error: StoreError) -> Option<String> {
     std::error::Error::source(&error).map(ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use herdwick_fleet::{Claim, Fleet, Listing, Observation, Origin, Source};
+
+    use super::*;
+
+    #[test]
+    fn a_machine_was_there_when_a_server_of_it_answered_last() {
+        let mut fleet = Fleet::default();
+        let mut add = |name: &str| {
+            let origin = Origin { host: name.to_owned(), port: 1 };
+            let (labels, source) = (BTreeMap::new(), Source::Configured);
+            let listed = fleet.list(Listing { name: name.to_owned(), origin, slots: None, labels, source });
+            listed.expect("there is room").0
+        };
+        let (seen, _never) = (add("seen"), add("never"));
+        let claim = Claim::Version("1".to_owned());
+        fleet.observe(Observation { backend: seen, at: Moment(5_000), claim });
+        let at = UNIX_EPOCH + Duration::from_secs(100);
+        let told = sights(&fleet.snapshot(), Moment(12_000), at);
+        assert_eq!(told, BTreeMap::from([(seen.node, at - Duration::from_secs(7))]));
+    }
 }

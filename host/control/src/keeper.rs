@@ -133,9 +133,9 @@ impl Keeper {
                 self.publish();
                 pace = Pace { last: Some(now), due: None };
             }
-            for (reply, answer) in change.answers {
-                // Whoever asked may have left.
-                let _ = reply.send(answer);
+            if !change.answers.is_empty() {
+                // An operator who is told that it is done finds it done also after a crash a moment later.
+                self.memory.safe(Box::new(|| change.answer()));
             }
         }
     }
@@ -221,6 +221,15 @@ struct Change {
     is_urgent: bool,
     /// What is answered once it can be seen.
     answers: Vec<(Reply<Granted>, Granted)>,
+}
+
+impl Change {
+    fn answer(self) {
+        for (reply, answer) in self.answers {
+            // Whoever asked may have left.
+            let _ = reply.send(answer);
+        }
+    }
 }
 
 /// When the next picture is due.

@@ -38,6 +38,9 @@ pub trait Memory: Send + Sync {
 
     /// Remembers nothing of a machine.
     fn forget(&self, node: NodeId);
+
+    /// Calls `then` as soon as what was told before is safe, or cannot be made so for now; on whatever thread.
+    fn safe(&self, then: Box<dyn FnOnce() + Send>);
 }
 
 /// Nothing outlives the router.
@@ -52,4 +55,8 @@ impl Memory for NoMemory {
     fn keep(&self, _: &Remembered) {}
 
     fn forget(&self, _: NodeId) {}
+
+    fn safe(&self, then: Box<dyn FnOnce() + Send>) {
+        then();
+    }
 }

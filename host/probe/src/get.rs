@@ -13,6 +13,8 @@ use crate::{Probe, ProbeError};
 
 /// Bytes of one document. A thousand models are 400 KB.
 pub(crate) const MOST: usize = 4 << 20;
+/// The id of a request.
+const ID: &str = "x-request-id";
 /// What every header of ours begins with.
 const OURS: &str = "x-herdwick-";
 
@@ -44,6 +46,11 @@ impl Answer {
     /// Whether a router or an agent of ours wrote it.
     pub(crate) fn is_ours(&self) -> bool {
         self.headers.keys().any(|name| name.as_str().starts_with(OURS))
+    }
+
+    /// Whether it has an id, as each answer of a router has and none of Ollama's.
+    pub(crate) fn has_id(&self) -> bool {
+        self.headers.contains_key(ID)
     }
 }
 

@@ -32,7 +32,12 @@ impl Probe {
         if asked.status == StatusCode::OK
             && let Ok(Claim::Version(version)) = ollama::version(&asked.body)
         {
-            return self.ollama_or_ours(version).await;
+            // A router of ours tells the same version as the Ollama behind it.
+            return if asked.has_id() {
+                Err(ProbeError::Herdwick)
+            } else {
+                Ok(found(BackendKind::Ollama, version))
+            };
         }
         let list = self.get(openai::MODELS_PATH).await?;
         if list.is_ours() {
@@ -57,15 +62,6 @@ impl Probe {
             None if is_python && list.has_no_owner() => Ok(found(BackendKind::Mlx, String::new())),
             _ => Ok(found(BackendKind::OpenAi, String::new())),
         }
-    }
-
-    /// A router of ours tells the same version as an Ollama, and has a page that no Ollama has.
-    async fn ollama_or_ours(&self, version: String) -> Result<Found, ProbeError> {
-        let health = self.get("/healthz").await;
-        if health.is_ok_and(|health| health.is_ours() || health.status == StatusCode::OK) {
-            return Err(ProbeError::Herdwick);
-        }
-        Ok(found(BackendKind::Ollama, version))
     }
 
     async fn vllm(&self) -> Option<Found> {

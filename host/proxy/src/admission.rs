@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{Basis, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, decide};
+use herdwick_fleet::{
+    Backend, Basis, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, Standing, decide,
+};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -174,9 +176,14 @@ pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, wri
     match field.lack() {
         Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
         Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
+        Lack::Dialect => Problem::OtherApi { name, nodes: reasons.join(", ") },
         _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {
             // Somebody who never told what it has may have it; a final 404 would be a guess.
-            let silent = snapshot.backends().iter().filter(|backend| backend.seen.is_none());
+            // Of a machine that is offline nobody expects that, once it was asked.
+            let is_offline = |backend: &Backend| {
+                backend.node.standing == Standing::Lost && backend.reach != Reach::Unknown
+            };
+            let silent = snapshot.backends().iter().filter(|it| it.seen.is_none() && !is_offline(it));
             let silent: Vec<_> = silent.map(|backend| backend.node.name.to_string()).collect();
             let nearest = nearest(snapshot, &profile.model);
             if silent.is_empty() {
@@ -192,7 +199,10 @@ pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, wri
 /// What to tell somebody when no node answers: which there are, and why not.
 pub(crate) fn nobody(snapshot: &Snapshot) -> Problem {
     let silent = snapshot.backends().iter().map(|backend| {
-        let why = backend.unreachable().unwrap_or("it has told nothing yet");
+        let is_draining = backend.node.draining.is_wanted();
+        let otherwise =
+            if is_draining { "it takes no new work (draining)" } else { "it has told nothing yet" };
+        let why = backend.unreachable().unwrap_or(otherwise);
         format!("{} ({}): {why}", backend.node.name, backend.origin)
     });
     Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") }

@@ -108,13 +108,15 @@ async fn send(
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static(call.endpoint.path());
-        *request.headers_mut() = headers::to_backend(call, pool.host());
+        *request.headers_mut() = headers::to_backend(call, pool.host(), pool.bearer());
         request
     };
     let answer = upstream::send(&pool, &backend.origin, request, router.limits.connect).await;
-    if answer.as_ref().is_err_and(upstream::Failure::is_refusal) {
+    match &answer {
+        Ok(_) => backend.live.mark_flowing(),
         // Others must not run into the same wall before the next probe says so.
-        backend.live.mark_refused();
+        Err(failure) if failure.is_refusal() => backend.live.mark_refused(),
+        Err(_) => {}
     }
     answer
 }

@@ -37,10 +37,13 @@ const TO_BACKEND: [HeaderName; 2] = [header::ACCEPT, TRACEPARENT];
 /// cookies to origins, would act on us.
 const TO_CLIENT: [HeaderName; 3] = [header::CACHE_CONTROL, header::CONTENT_TYPE, header::RETRY_AFTER];
 
-/// The headers of the request to a backend.
-pub(crate) fn to_backend(call: &Call, host: HeaderValue) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 3);
+/// The headers of the request to a backend, by what it is called and what it wants to see.
+pub(crate) fn to_backend(call: &Call, host: HeaderValue, bearer: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(TO_BACKEND.len() + 4);
     headers.insert(header::HOST, host);
+    if let Some(bearer) = bearer {
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
     for name in TO_BACKEND {
         if let Some(value) = call.headers.get(&name) {
             headers.insert(name, value.clone());
@@ -64,6 +67,14 @@ pub(crate) fn keep_for_client(headers: &mut HeaderMap) {
         }
     }
     *headers = kept;
+}
+
+/// What an agent wants to see before it passes a request on. `None` for a text that no header can carry; an agent is
+/// refused that tells one.
+pub(crate) fn bearer(bearer: &str) -> Option<HeaderValue> {
+    let mut value = HeaderValue::try_from(format!("Bearer {bearer}")).ok()?;
+    value.set_sensitive(true);
+    Some(value)
 }
 
 /// A request's id as a header value.
@@ -108,10 +119,14 @@ mod tests {
             body: bytes::Bytes::new(),
             only_loads: false,
         };
-        let sent = to_backend(&call, HeaderValue::from_static("studio:11434"));
+        let sent = to_backend(&call, HeaderValue::from_static("studio:11434"), None);
         let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "content-type", "host", "traceparent", "x-request-id"]);
+        let own = bearer("of-this-start");
+        let sent = to_backend(&call, HeaderValue::from_static("studio:11436"), own);
+        assert_eq!(sent[header::AUTHORIZATION], "Bearer of-this-start", "and never the client's");
+        assert!(sent[header::AUTHORIZATION].is_sensitive(), "no log shows it");
     }
 
     #[test]

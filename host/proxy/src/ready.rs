@@ -23,7 +23,7 @@ pub(crate) fn ready(snapshot: &Snapshot, draining: bool) -> Result<Response<Body
     if draining {
         return Err(Problem::Draining);
     }
-    if snapshot.backends().iter().any(|backend| backend.unreachable().is_none()) {
+    if snapshot.backends().iter().any(|backend| backend.takes_work()) {
         return Ok(plain("ready"));
     }
     Err(admission::nobody(snapshot))

@@ -160,6 +160,9 @@ impl Stream {
 
     /// Takes in the next piece.
     fn take(&mut self, data: Bytes) {
+        if let Some(ticket) = &self.ticket {
+            ticket.backend.live.mark_flowing();
+        }
         let Ok(mut whole) = self.frames.push(data) else {
             return self.break_off(Break::Garbled);
         };
@@ -261,6 +264,9 @@ impl Pass {
             return Poll::Ready(Some(Ok(Frame::data(begun))));
         }
         let frame = ready!(Pin::new(&mut self.incoming).poll_frame(context));
+        if let Some((_, Some(ticket))) = &self.held {
+            ticket.backend.live.mark_flowing();
+        }
         match &frame {
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
             // The connection is unusable; the slot is free.

@@ -69,8 +69,10 @@ pub(crate) enum Problem {
     CloudRefused { name: String },
     /// No node has the model.
     ModelNotFound { name: String, nearest: Option<ModelName> },
-    /// Only nodes that do not answer have it.
+    /// Only nodes that cannot be asked now have it.
     ModelOffline { name: String, nodes: String },
+    /// Only servers have it that speak another API.
+    OtherApi { name: String, nodes: String },
     /// The nodes that answer do not have it; others have not told yet what they have.
     ModelUnheard { name: String, nearest: Option<ModelName>, nodes: String },
     /// No node is known or reachable at all.
@@ -119,6 +121,7 @@ impl Problem {
             Self::InvalidModelName { .. } => (StatusCode::BAD_REQUEST, "invalid_model_name"),
             Self::CloudRefused { .. } => (StatusCode::FORBIDDEN, "cloud_refused"),
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
+            Self::OtherApi { .. } => (StatusCode::BAD_REQUEST, "other_api"),
             Self::ModelOffline { .. } | Self::ModelUnheard { .. } | Self::NoNode { .. } => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no_node")
             }
@@ -296,8 +299,16 @@ impl fmt::Display for Problem {
                 write!(out, "run `ollama pull {name}` on the node that should have it")
             }
             Self::ModelOffline { name, nodes } => {
-                write!(out, "only nodes that do not answer have model '{name}': {nodes}; start them again")
+                write!(
+                    out,
+                    "no node that has model '{name}' can be asked now: {nodes}; start it again, or let it take work again"
+                )
             }
+            Self::OtherApi { name, nodes } => write!(
+                out,
+                "model '{name}' is only where another API is spoken: {nodes}; ask for it by OpenAI's, like \
+                 /v1/chat/completions"
+            ),
             Self::ModelUnheard { name, nearest, nodes } => {
                 write!(
                     out,

@@ -37,7 +37,7 @@ pub(crate) async fn show(
     let mut holders: Vec<Arc<Backend>> = snapshot
         .holders(&asked.model)
         .map(|(backend, _)| Arc::clone(backend))
-        .filter(|backend| backend.unreachable().is_none())
+        .filter(|backend| backend.unreachable().is_none() && backend.kind.serves(Endpoint::Show.path()))
         .collect();
     holders.sort_by(|one, two| one.node.name.cmp(&two.node.name));
     if holders.is_empty() {

@@ -81,10 +81,14 @@ pub(crate) struct Pools {
     pools: Mutex<HashMap<BackendId, Arc<Pool>>>,
 }
 
-/// The idle connections of one backend.
+/// The idle connections of one backend, at one address.
 pub(crate) struct Pool {
+    /// Where they lead.
+    origin: Arc<Origin>,
     /// What its `Host` is.
     host: HeaderValue,
+    /// What its agent wants to see, as it is told and as it is sent.
+    bearer: Option<(Arc<str>, HeaderValue)>,
     idle: Mutex<Idle>,
 }
 
@@ -103,12 +107,18 @@ pub(crate) struct Link {
 }
 
 impl Pools {
-    /// The pool of a backend.
+    /// The pool of a backend. One that moved, or whose agent was started anew, gets a new one: what is connected to where
+    /// it was is let go of as soon as nobody uses it.
     pub(crate) fn of(&self, backend: &Backend) -> Arc<Pool> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let new =
-            || Arc::new(Pool { host: headers::text(&backend.origin.authority()), idle: Mutex::default() });
-        Arc::clone(pools.entry(backend.id).or_insert_with(new))
+        if let Some(pool) = pools.get(&backend.id).filter(|pool| pool.is_of(backend)) {
+            return Arc::clone(pool);
+        }
+        // Backends come and go; a pool without a connection is not worth its memory.
+        pools.retain(|_, pool| Arc::strong_count(pool) > 1 || !pool.is_empty());
+        let pool = Arc::new(Pool::new(backend));
+        pools.insert(backend.id, Arc::clone(&pool));
+        pool
     }
 }
 
@@ -140,9 +150,37 @@ pub(crate) async fn send(
 }
 
 impl Pool {
+    fn new(backend: &Backend) -> Self {
+        let bearer = |bearer: &Arc<str>| Some((Arc::clone(bearer), headers::bearer(bearer)?));
+        Self {
+            origin: Arc::clone(&backend.origin),
+            host: headers::text(&backend.origin.authority()),
+            bearer: backend.bearer.as_ref().and_then(bearer),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Whether its connections lead to where the backend is now, for whoever speaks for it now.
+    fn is_of(&self, backend: &Backend) -> bool {
+        let bearer = self.bearer.as_ref().map(|(told, _)| told);
+        // Nearly always the very same text, which needs no look at its letters.
+        (Arc::ptr_eq(&self.origin, &backend.origin) || self.origin == backend.origin)
+            && bearer == backend.bearer.as_ref()
+    }
+
+    fn is_empty(&self) -> bool {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.connections.is_empty() && !idle.is_swept
+    }
+
     /// What the backend is called in requests to it.
     pub(crate) fn host(&self) -> HeaderValue {
         self.host.clone()
+    }
+
+    /// What requests to it carry, where its agent passes them on.
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        self.bearer.as_ref().map(|(_, sent)| sent.clone())
     }
 
     /// The connection that was used last and can take a request now. One that cannot yet stays: its backend may still
@@ -220,4 +258,31 @@ fn watch_over(stream: &TcpStream) -> std::io::Result<()> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use herdwick_fleet::{Fleet, Origin};
+
+    use super::*;
+
+    #[test]
+    fn a_backend_that_moved_or_has_another_bearer_has_another_pool() {
+        let mut fleet = Fleet::default();
+        fleet.add("studio", Origin { host: "10.0.0.5".into(), port: 11_434 }, 1);
+        let backend = (*fleet.snapshot().backends()[0]).clone();
+        let pools = Pools::default();
+        let first = pools.of(&backend);
+        assert!(Arc::ptr_eq(&first, &pools.of(&backend)));
+        let same = Backend { origin: Arc::new((*backend.origin).clone()), ..backend.clone() };
+        assert!(Arc::ptr_eq(&first, &pools.of(&same)), "the same address in other letters");
+        let origin = Arc::new(Origin { host: "10.0.0.6".into(), port: 11_434 });
+        let moved = pools.of(&Backend { origin, ..backend.clone() });
+        assert!(!Arc::ptr_eq(&first, &moved));
+        assert_eq!(moved.host(), "10.0.0.6:11434");
+        let bearer = Some("of-this-start".into());
+        let behind = pools.of(&Backend { bearer, ..backend });
+        assert_eq!(behind.bearer().as_ref().map(HeaderValue::as_bytes), Some(&b"Bearer of-this-start"[..]));
+        assert_eq!(pools.pools.lock().unwrap().len(), 1, "one backend, one pool");
+    }
 }

@@ -16,5 +16,5 @@ mod write;
 mod writer;
 
 pub use error::StoreError;
-pub use record::{Record, Server, Source};
+pub use record::Record;
 pub use store::{Opened, Store};

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use herdwick_fleet::NodeId;
+use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Row};
 
-use crate::record::{Record, Server, Source, time};
+use crate::record::{self, Record, time};
 
 /// Every record, by id.
 pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     let mut records = BTreeMap::new();
-    let nodes =
-        "SELECT id, public_key, name, is_renamed, source, agent, slots, first_seen, last_seen FROM nodes";
+    let nodes = "SELECT id, name, is_renamed, source, agent, first_seen, last_seen FROM nodes";
     each(connection, nodes, |row| {
         let record = node(row)?;
-        records.insert(record.id, record);
+        records.insert(record.node.node, record);
         Ok(())
     })?;
     let mut with = |sql, set: fn(&mut Record, &Row<'_>) -> rusqlite::Result<()>| {
@@ -24,16 +23,18 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
             None => Ok(()),
         })
     };
-    with("SELECT node, port, kind, host FROM servers ORDER BY port", |record, row| {
-        record.servers.push(Server { port: row.get(1)?, kind: row.get(2)?, host: row.get(3)? });
+    let servers = "SELECT node, port, kind, host, host_port, slots FROM servers ORDER BY port";
+    with(servers, |record, row| {
+        record.node.servers.push(server(row)?);
         Ok(())
     })?;
     with("SELECT node, name, value FROM labels", |record, row| {
-        record.labels.insert(row.get(1)?, row.get(2)?);
+        record.node.labels.insert(row.get(1)?, row.get(2)?);
         Ok(())
     })?;
     with("SELECT node, since FROM drains", |record, row| {
-        record.drained = time(row.get(1)?);
+        record.node.drained = true;
+        record.drained_since = time(row.get(1)?);
         Ok(())
     })?;
     Ok(records.into_values().collect())
@@ -53,22 +54,31 @@ fn each(
 }
 
 fn node(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let source: String = row.get(4)?;
-    let source = Source::from_name(&source)
-        .ok_or_else(|| Error::InvalidColumnType(4, format!("source {source:?}"), Type::Text))?;
-    let seen = |index: usize| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(index)?.and_then(time)) };
-    Ok(Record {
-        id: NodeId::from_bytes(row.get(0)?),
-        key: row.get(1)?,
-        name: row.get(2)?,
-        is_renamed: row.get(3)?,
-        source,
-        agent: row.get(5)?,
+    let node = Remembered {
+        node: NodeId::from_bytes(row.get(0)?),
+        name: row.get(1)?,
+        is_renamed: row.get(2)?,
+        source: word(row, 3, record::source)?,
+        agent: row.get(4)?,
         servers: Vec::new(),
-        slots: row.get(6)?,
         labels: BTreeMap::new(),
-        drained: None,
-        first_seen: seen(7)?,
-        last_seen: seen(8)?,
+        drained: false,
+    };
+    let seen = |index: usize| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(index)?.and_then(time)) };
+    Ok(Record { node, first_seen: seen(5)?, last_seen: seen(6)?, drained_since: None })
+}
+
+fn server(row: &Row<'_>) -> rusqlite::Result<RememberedServer> {
+    Ok(RememberedServer {
+        port: row.get(1)?,
+        kind: word(row, 2, BackendKind::from_name)?,
+        origin: Origin { host: row.get(3)?, port: row.get(4)? },
+        slots: row.get(5)?,
     })
+}
+
+/// A column that holds one of a few words.
+fn word<T>(row: &Row<'_>, index: usize, of: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    of(&text).ok_or_else(|| Error::InvalidColumnType(index, format!("the word {text:?}"), Type::Text))
 }

@@ -1,76 +1,33 @@
-//! What is remembered of a machine. Knows neither SQL nor who wants to know.
+//! What is kept of a machine, and in which words. Knows neither SQL nor who wants to know.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use herdwick_fleet::NodeId;
+use herdwick_fleet::{Remembered, Source};
 
-/// A machine.
+/// A machine, and when it was there. Times are whole seconds of this machine's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Who it is.
-    pub id: NodeId,
-    /// Its agent's public key (Ed25519), pinned at first contact; `None` for a machine without an agent of ours.
-    pub key: Option<[u8; 32]>,
-    /// What it is called.
-    pub name: String,
-    /// Whether a command gave the name; else the machine says what it is called.
-    pub is_renamed: bool,
-    /// How it came to be known.
-    pub source: Source,
-    /// Which agent spoke for it last, by its name; `None` for a plain model server.
-    pub agent: Option<String>,
-    /// Its model servers, and where each was reached last.
-    pub servers: Vec<Server>,
-    /// Requests that each of its models takes at once, as a command said; never 0.
-    pub slots: Option<u32>,
-    /// What a command says of it, for plugins.
-    pub labels: BTreeMap<String, String>,
-    /// Since when it gets no new work, because a command said so. Whole seconds.
-    pub drained: Option<SystemTime>,
-    /// When it was heard of first. Whole seconds; once it is kept it does not change.
+    /// What it is and what its operator wants of it.
+    pub node: Remembered,
+    /// When it was heard of first; `None` if it never was.
     pub first_seen: Option<SystemTime>,
-    /// When it was heard of last. Whole seconds, and up to a minute late.
+    /// When it was heard of last, up to two minutes late.
     pub last_seen: Option<SystemTime>,
+    /// Since when it is drained, if it is.
+    pub drained_since: Option<SystemTime>,
 }
 
-/// How a machine came to be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// A command added it.
-    Added,
-    /// It reported, or was found on the network.
-    Found,
-    /// The configuration lists it; kept for what commands said of it.
-    Listed,
+/// Words for how a machine came to be known.
+const SOURCES: [(Source, &str); 3] =
+    [(Source::Configured, "configured"), (Source::Added, "added"), (Source::Found, "found")];
+
+/// As it is kept.
+pub(crate) fn source_name(source: Source) -> &'static str {
+    SOURCES.iter().find(|(one, _)| *one == source).map_or("", |(_, name)| name)
 }
 
-/// A model server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    /// Where it listens on its machine; what it is known by.
-    pub port: u16,
-    /// Which API it speaks, by name.
-    pub kind: String,
-    /// Where it was reached: a name, an IPv4 address, or an IPv6 address without brackets.
-    pub host: String,
-}
-
-impl Source {
-    const ALL: [Self; 3] = [Self::Added, Self::Found, Self::Listed];
-
-    /// As it is kept.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Added => "added",
-            Self::Found => "found",
-            Self::Listed => "listed",
-        }
-    }
-
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.name() == name)
-    }
+pub(crate) fn source(name: &str) -> Option<Source> {
+    SOURCES.iter().find(|(_, one)| *one == name).map(|(source, _)| *source)
 }
 
 /// Seconds since 1970, as they are kept.
@@ -97,5 +54,13 @@ mod tests {
             assert_eq!(time(seconds_since).map(seconds), Some(seconds_since));
         }
         assert_eq!(seconds(UNIX_EPOCH + Duration::from_millis(1_999)), 1);
+    }
+
+    #[test]
+    fn every_source_has_a_word_of_its_own() {
+        for one in [Source::Configured, Source::Added, Source::Found] {
+            assert_eq!(source(source_name(one)), Some(one));
+        }
+        assert_eq!(source("dreamt"), None);
     }
 }

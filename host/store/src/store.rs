@@ -4,9 +4,9 @@
 use std::path::Path;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use herdwick_fleet::NodeId;
+use herdwick_fleet::{NodeId, Remembered};
 
 use crate::error::StoreError;
 use crate::folder::Folder;
@@ -63,8 +63,14 @@ impl Store {
 
     /// Remembers a machine as it is now, in place of what was remembered of it. Never waits for a disk; what is told
     /// faster than it is written is written once.
-    pub fn keep(&self, record: Record) {
-        self.inbox.put(record.id, Change::Keep(Box::new(record)));
+    pub fn keep(&self, node: Remembered) {
+        self.inbox.put(node.node, Change::Keep(Box::new(node)));
+    }
+
+    /// Remembers when machines were there, as far as they are kept. Sights within a minute of the one before are as good
+    /// as that. Never waits for a disk.
+    pub fn seen(&self, sights: impl IntoIterator<Item = (NodeId, SystemTime)>) {
+        self.inbox.sight(sights);
     }
 
     /// Remembers nothing of a machine. Never waits for a disk.

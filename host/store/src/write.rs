@@ -1,51 +1,51 @@
 //! Records into rows. Writing the same twice is as good as once. Whoever calls has begun a transaction.
 
-use herdwick_fleet::NodeId;
+use std::time::SystemTime;
+
+use herdwick_fleet::{NodeId, Remembered, RememberedServer};
 use rusqlite::{Connection, params};
 
-use crate::record::{Record, Server, seconds};
+use crate::record::{seconds, source_name};
 
-/// Writes all that is known of a machine. When it was heard of first stays as it was written first.
-pub(crate) fn keep(to: &Connection, record: &Record) -> rusqlite::Result<()> {
-    let id = record.id.bytes();
+/// Writes all that is known of a machine. When it was seen, and since when it is drained, stays as it is.
+pub(crate) fn keep(to: &Connection, node: &Remembered, now: SystemTime) -> rusqlite::Result<()> {
+    let id = node.node.bytes();
     to.execute(
-        "INSERT INTO nodes (id, public_key, name, is_renamed, source, agent, slots, first_seen, last_seen)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, coalesce(?8, ?9), ?9)
-             ON CONFLICT (id) DO UPDATE SET
-                public_key = excluded.public_key, name = excluded.name, is_renamed = excluded.is_renamed,
-                source = excluded.source, agent = excluded.agent, slots = excluded.slots,
-                first_seen = coalesce(nodes.first_seen, excluded.first_seen), last_seen = excluded.last_seen",
-        params![
-            id,
-            record.key,
-            record.name,
-            record.is_renamed,
-            record.source.name(),
-            record.agent,
-            record.slots,
-            record.first_seen.map(seconds),
-            record.last_seen.map(seconds),
-        ],
+        "INSERT INTO nodes (id, name, is_renamed, source, agent) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (id) DO UPDATE SET
+            name = excluded.name, is_renamed = excluded.is_renamed,
+            source = excluded.source, agent = excluded.agent",
+        params![id, node.name, node.is_renamed, source_name(node.source), node.agent],
     )?;
     // A machine has one server and few labels: what is written anew is less than what comparing would read.
     to.execute("DELETE FROM servers WHERE node = ?1", [id])?;
-    for Server { port, kind, host } in &record.servers {
+    for RememberedServer { port, kind, origin, slots } in &node.servers {
         to.execute(
-            "INSERT OR REPLACE INTO servers (node, port, kind, host) VALUES (?1, ?2, ?3, ?4)",
-            params![id, port, kind, host],
+            "INSERT OR REPLACE INTO servers (node, port, kind, host, host_port, slots)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![id, port, kind.name(), origin.host, origin.port, slots],
         )?;
     }
     to.execute("DELETE FROM labels WHERE node = ?1", [id])?;
-    for (name, value) in &record.labels {
+    for (name, value) in &node.labels {
         to.execute("INSERT INTO labels (node, name, value) VALUES (?1, ?2, ?3)", params![id, name, value])?;
     }
-    match record.drained {
-        Some(since) => to.execute(
-            "INSERT OR REPLACE INTO drains (node, since) VALUES (?1, ?2)",
-            params![id, seconds(since)],
+    match node.drained {
+        true => to.execute(
+            "INSERT INTO drains (node, since) VALUES (?1, ?2) ON CONFLICT (node) DO NOTHING",
+            params![id, seconds(now)],
         )?,
-        None => to.execute("DELETE FROM drains WHERE node = ?1", [id])?,
+        false => to.execute("DELETE FROM drains WHERE node = ?1", [id])?,
     };
+    Ok(())
+}
+
+/// Writes that a machine was there. One that is not kept stays unknown.
+pub(crate) fn seen(to: &Connection, node: NodeId, at: SystemTime) -> rusqlite::Result<()> {
+    to.execute(
+        "UPDATE nodes SET first_seen = coalesce(first_seen, ?2), last_seen = ?2 WHERE id = ?1",
+        params![node.bytes(), seconds(at)],
+    )?;
     Ok(())
 }
 

@@ -2,12 +2,11 @@
 //! does not take it is asked again; nothing that was told is given up.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use herdwick_fleet::NodeId;
+use herdwick_fleet::{NodeId, Remembered};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::folder::Folder;
@@ -16,8 +15,8 @@ use crate::write;
 
 /// Machines that are remembered. More are strangers who make up new names.
 const MOST: usize = 10_000;
-/// A machine that nothing is new of is written this often, so that its last sight is known to the minute.
-const SIGHT_S: u64 = 60;
+/// Sights of a machine are written this far apart: so its last one is known to the minute, and a disk that sleeps may.
+const SIGHTS_S: u64 = 60;
 /// After a write that failed, the next try, unless somebody waits for it.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -25,7 +24,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
     /// All of it, in place of what there is.
-    Keep(Box<Record>),
+    Keep(Box<Remembered>),
     /// Nothing any more.
     Forget,
 }
@@ -45,6 +44,7 @@ pub(crate) struct Inbox {
 #[derive(Default)]
 struct Told {
     changes: BTreeMap<NodeId, Change>,
+    sights: BTreeMap<NodeId, SystemTime>,
     waiting: Vec<Done>,
     closed: bool,
 }
@@ -53,6 +53,12 @@ impl Inbox {
     /// Takes a change in.
     pub(crate) fn put(&self, node: NodeId, change: Change) {
         self.told().changes.insert(node, change);
+        self.changed.notify_one();
+    }
+
+    /// Takes in when machines were there.
+    pub(crate) fn sight(&self, sights: impl IntoIterator<Item = (NodeId, SystemTime)>) {
+        self.told().sights.extend(sights);
         self.changed.notify_one();
     }
 
@@ -80,7 +86,9 @@ impl Inbox {
 
     /// Waits for something to do, and takes it. After a failure the same is not tried again at once.
     fn take(&self, failed: bool) -> Told {
-        let idle = |told: &mut Told| told.changes.is_empty() && told.waiting.is_empty() && !told.closed;
+        let idle = |told: &mut Told| {
+            told.changes.is_empty() && told.sights.is_empty() && told.waiting.is_empty() && !told.closed
+        };
         let lazy = |told: &mut Told| told.waiting.is_empty() && !told.closed;
         let told = self.told();
         let mut told = if failed {
@@ -91,18 +99,20 @@ impl Inbox {
         };
         Told {
             changes: std::mem::take(&mut told.changes),
+            sights: std::mem::take(&mut told.sights),
             waiting: std::mem::take(&mut told.waiting),
             closed: told.closed,
         }
     }
 
     /// Puts back what could not be written, where nothing newer was told.
-    fn put_back(&self, changes: BTreeMap<NodeId, Change>) {
+    fn put_back(&self, changes: BTreeMap<NodeId, Change>, sights: BTreeMap<NodeId, SystemTime>) {
         let mut told = self.told();
         for (node, change) in changes {
-            if let Entry::Vacant(free) = told.changes.entry(node) {
-                free.insert(change);
-            }
+            told.changes.entry(node).or_insert(change);
+        }
+        for (node, sight) in sights {
+            told.sights.entry(node).or_insert(sight);
         }
     }
 }
@@ -117,7 +127,7 @@ impl fmt::Debug for Inbox {
 pub(crate) struct Writer {
     connection: Connection,
     /// What the file says, so that the same is not written twice.
-    written: BTreeMap<NodeId, Record>,
+    kept: BTreeMap<NodeId, Kept>,
     inbox: Arc<Inbox>,
     /// Whether the last write failed; said once.
     failing: bool,
@@ -127,23 +137,31 @@ pub(crate) struct Writer {
     _folder: Folder,
 }
 
+/// What the file says of a machine.
+struct Kept {
+    node: Remembered,
+    last_seen: Option<SystemTime>,
+}
+
 impl Writer {
     /// `records` is what the file says.
     pub(crate) fn new(connection: Connection, folder: Folder, records: &[Record], inbox: Arc<Inbox>) -> Self {
-        let written = records.iter().map(|record| (record.id, record.clone())).collect();
-        Self { connection, written, inbox, failing: false, full: false, _folder: folder }
+        let kept = |record: &Record| Kept { node: record.node.clone(), last_seen: record.last_seen };
+        let kept = records.iter().map(|record| (record.node.node, kept(record))).collect();
+        Self { connection, kept, inbox, failing: false, full: false, _folder: folder }
     }
 
     /// Writes until it is told to end.
     pub(crate) fn run(mut self) {
         loop {
-            let Told { mut changes, waiting, closed } = self.inbox.take(self.failing);
+            let Told { mut changes, mut sights, waiting, closed } = self.inbox.take(self.failing);
             changes.retain(|node, change| self.is_news(*node, change));
-            let result = self.write(&changes).map_err(|error| error.to_string());
+            sights.retain(|node, sight| self.is_later(*node, *sight, &changes));
+            let result = self.write(&changes, &sights).map_err(|error| error.to_string());
             self.tell(result.as_ref().err());
             match &result {
-                Ok(()) => self.note(changes),
-                Err(_) => self.inbox.put_back(changes),
+                Ok(()) => self.note(changes, sights),
+                Err(_) => self.inbox.put_back(changes, sights),
             }
             for done in waiting {
                 done(result.clone());
@@ -156,11 +174,11 @@ impl Writer {
 
     /// Whether the file says something else.
     fn is_news(&mut self, node: NodeId, change: &Change) -> bool {
-        let written = self.written.get(&node);
-        let Change::Keep(record) = change else { return written.is_some() };
-        match written {
-            Some(written) => differs(written, record),
-            None if self.written.len() < MOST => true,
+        let kept = self.kept.get(&node);
+        let Change::Keep(told) = change else { return kept.is_some() };
+        match kept {
+            Some(kept) => kept.node != **told,
+            None if self.kept.len() < MOST => true,
             None => {
                 if !std::mem::replace(&mut self.full, true) {
                     tracing::warn!(
@@ -172,17 +190,32 @@ impl Writer {
         }
     }
 
+    /// Whether a machine that is kept was seen long enough after the sight that the file knows. A clock that was set
+    /// back counts as well.
+    fn is_later(&self, node: NodeId, sight: SystemTime, changes: &BTreeMap<NodeId, Change>) -> bool {
+        let before = match (self.kept.get(&node), changes.get(&node)) {
+            (_, Some(Change::Forget)) | (None, None) => return false,
+            (kept, _) => kept.and_then(|kept| kept.last_seen),
+        };
+        before.is_none_or(|before| seconds(before).abs_diff(seconds(sight)) >= SIGHTS_S)
+    }
+
     /// All or nothing.
-    fn write(&mut self, changes: &BTreeMap<NodeId, Change>) -> rusqlite::Result<()> {
-        if changes.is_empty() {
+    fn write(
+        &mut self,
+        changes: &BTreeMap<NodeId, Change>,
+        sights: &BTreeMap<NodeId, SystemTime>,
+    ) -> rusqlite::Result<()> {
+        if changes.is_empty() && sights.is_empty() {
             return Ok(());
         }
+        let now = SystemTime::now();
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for (node, change) in changes {
             // A record that breaks a rule of the file would be refused for ever, and all others with it.
             let one = transaction.savepoint()?;
             let written = match change {
-                Change::Keep(record) => write::keep(&one, record),
+                Change::Keep(told) => write::keep(&one, told, now),
                 Change::Forget => write::forget(&one, *node),
             };
             match written {
@@ -192,15 +225,28 @@ impl Writer {
                 written => written.and_then(|()| one.commit())?,
             }
         }
+        for (node, sight) in sights {
+            write::seen(&transaction, *node, *sight)?;
+        }
         transaction.commit()
     }
 
-    fn note(&mut self, changes: BTreeMap<NodeId, Change>) {
+    fn note(&mut self, changes: BTreeMap<NodeId, Change>, sights: BTreeMap<NodeId, SystemTime>) {
         for (node, change) in changes {
             match change {
-                Change::Keep(record) => self.written.insert(node, *record),
-                Change::Forget => self.written.remove(&node),
-            };
+                Change::Keep(told) => {
+                    let last_seen = self.kept.get(&node).and_then(|kept| kept.last_seen);
+                    self.kept.insert(node, Kept { node: *told, last_seen });
+                }
+                Change::Forget => {
+                    self.kept.remove(&node);
+                }
+            }
+        }
+        for (node, sight) in sights {
+            if let Some(kept) = self.kept.get_mut(&node) {
+                kept.last_seen = Some(sight);
+            }
         }
     }
 
@@ -216,17 +262,4 @@ impl Writer {
         }
         self.failing = error.is_some();
     }
-}
-
-/// Whether a record is worth a write: anything but that the machine was seen a little later.
-fn differs(written: &Record, record: &Record) -> bool {
-    let seen = |record: &Record| record.last_seen.map(seconds);
-    let later = match (seen(written), seen(record)) {
-        (Some(before), Some(now)) => before.abs_diff(now) >= SIGHT_S,
-        (before, now) => before.is_none() && now.is_some(),
-    };
-    let drained = |record: &Record| record.drained.map(seconds);
-    let rest =
-        |record: &Record| Record { first_seen: None, last_seen: None, drained: None, ..record.clone() };
-    later || drained(written) != drained(record) || rest(written) != rest(record)
 }

@@ -9,10 +9,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use herdwick_fleet::NodeId;
-use herdwick_store::{Record, Server, Source, Store};
+use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer, Source};
+use herdwick_store::{Record, Store};
 use rusqlite::Connection;
 
 /// Processes that are killed; `TEST_SEEDS` makes it more or fewer.
@@ -42,7 +42,7 @@ fn write_for_ever(folder: &Path) {
             if is_gone(machine, round) {
                 opened.store.forget(id(machine));
             } else {
-                opened.store.keep(record(machine, round));
+                opened.store.keep(node(machine, round));
             }
         }
         let (tell, told) = mpsc::channel();
@@ -106,7 +106,7 @@ fn check(folder: &Path, seed: u64, said: u64) -> u64 {
     let mut rounds: BTreeMap<NodeId, u64> = BTreeMap::new();
     for record in &opened.records {
         let round = round_of(record).unwrap_or_else(|| panic!("seed {seed}: half a machine: {record:?}"));
-        rounds.insert(record.id, round);
+        rounds.insert(record.node.node, round);
     }
     for machine in 0..MACHINES {
         let there = rounds.get(&id(machine)).copied();
@@ -135,29 +135,24 @@ fn id(machine: u64) -> NodeId {
 }
 
 /// A machine whose every part says which round it is of.
-fn record(machine: u64, round: u64) -> Record {
-    let time = UNIX_EPOCH + Duration::from_secs(round);
+fn node(machine: u64, round: u64) -> Remembered {
     let port = u16::try_from(round % 60_000 + 1).expect("a port");
-    Record {
-        id: id(machine),
-        key: None,
+    let origin = Origin { host: "10.0.0.5".to_owned(), port };
+    Remembered {
+        node: id(machine),
         name: format!("round{round}"),
         is_renamed: false,
         source: Source::Added,
         agent: None,
-        servers: vec![Server { port, kind: "ollama".to_owned(), host: "10.0.0.5".to_owned() }],
-        slots: None,
+        servers: vec![RememberedServer { port, kind: BackendKind::Ollama, origin, slots: None }],
         labels: BTreeMap::from([("round".to_owned(), round.to_string())]),
-        drained: Some(time),
-        first_seen: None,
-        last_seen: Some(time),
+        drained: round.is_multiple_of(2),
     }
 }
 
 /// The round that all parts of a machine agree on.
 fn round_of(found: &Record) -> Option<u64> {
-    let round: u64 = found.labels.get("round")?.parse().ok()?;
-    let machine = (0..MACHINES).find(|machine| id(*machine) == found.id)?;
-    let expected = Record { first_seen: found.first_seen, ..record(machine, round) };
-    (*found == expected).then_some(round)
+    let round: u64 = found.node.labels.get("round")?.parse().ok()?;
+    let machine = (0..MACHINES).find(|machine| id(*machine) == found.node.node)?;
+    (found.node == node(machine, round)).then_some(round)
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use herdwick_fleet::BackendKind;
-use herdwick_wire::beat::{Beat, ForwardBeat, ReadingBeat, ServerBeat};
+use herdwick_wire::beat::{Beat, ForwardBeat, ReadingBeat, ServerBeat, limits};
 use tokio::time::Instant;
 
+use crate::beat::session::Session;
 use crate::collect::Collector;
 use crate::door::{Door, Doors, Guests, RouterId};
 use crate::servers::board::{Board, Server};
@@ -65,11 +65,12 @@ impl Composer {
         Self { speaker, board, doors, guests, looks: Mutex::default() }
     }
 
-    /// One beat, with every list of models. A server whose door is not known yet is left out: a router could not reach
-    /// it.
-    pub(crate) fn beat(&self, listener: Listener) -> Beat {
+    /// One beat, with one of the lists of models that the router does not have: several might not fit. A server whose
+    /// door is not known yet is left out: a router could not reach it.
+    pub(crate) fn beat(&self, listener: Listener, session: &Session) -> Beat {
         let servers = self.board.servers();
         let (readings, clients) = self.looks(&servers);
+        let mut listed = false;
         let server = |(port, server): (&u16, &Server)| {
             let forward = match self.doors.door(listener.here, *port, server) {
                 Some(Door::Direct) => None,
@@ -77,7 +78,7 @@ impl Composer {
                     Some(ForwardBeat { port, bearer: self.guests.bearer(listener.router).ok()? })
                 }
                 // Why it does not answer is worth telling without a door.
-                None if server.down.is_some() => None,
+                None if server.down().is_some() => None,
                 None => return None,
             };
             let direct = clients.get(port).into_iter().flatten();
@@ -85,7 +86,10 @@ impl Composer {
             let foreign = u32::try_from(direct)
                 .unwrap_or(u32::MAX)
                 .saturating_add(self.guests.others(listener.router, *port));
-            Some(said(*port, server, forward, foreign))
+            let has_it = session.has(*port, &server.said.models_hash);
+            let list = (!has_it && !std::mem::replace(&mut listed, true)).then(|| server.models.to_vec());
+            let age_ms = millis(server.told.elapsed().min(limits::SERVER_AGE));
+            Some(ServerBeat { forward, foreign, age_ms, models: list, ..server.said.clone() })
         };
         Beat {
             name: self.speaker.name.clone(),
@@ -96,7 +100,7 @@ impl Composer {
             interval_ms: 0,
             draining: false,
             other_routers: listener.others,
-            servers: servers.iter().filter_map(server).collect(),
+            servers: servers.iter().filter_map(server).take(limits::SERVERS).collect(),
             readings,
         }
     }
@@ -123,32 +127,13 @@ impl Composer {
 /// Who is connected to the servers that answer, beside this process.
 fn clients_of(servers: &BTreeMap<u16, Server>) -> BTreeMap<u16, Vec<IpAddr>> {
     let up: Vec<u16> =
-        servers.iter().filter(|(_, server)| server.down.is_none()).map(|(port, _)| *port).collect();
+        servers.iter().filter(|(_, server)| server.down().is_none()).map(|(port, _)| *port).collect();
     if up.is_empty() || !cfg!(target_os = "linux") {
         return BTreeMap::new();
     }
     let table = Table::read();
     let own: HashSet<u64> = sockets::of_process(Path::new("/proc/self"));
     up.into_iter().map(|port| (port, table.clients(port, &own))).collect()
-}
-
-fn said(port: u16, server: &Server, forward: Option<ForwardBeat>, foreign: u32) -> ServerBeat {
-    let is_ollama = server.kind == BackendKind::Ollama;
-    ServerBeat {
-        kind: server.kind.name().to_owned(),
-        port,
-        forward,
-        down: server.down.clone(),
-        version: server.version.clone(),
-        slots: if is_ollama { server.figures.parallel } else { server.slots },
-        max_loaded: server.figures.max_loaded,
-        keep_alive_s: server.figures.keep_alive_s,
-        age_ms: millis(server.told.elapsed()),
-        models_hash: server.hash.clone(),
-        models: Some(server.models.to_vec()),
-        resident: server.resident.clone(),
-        foreign,
-    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -333,6 +333,10 @@ impl Reporting {
                     if phase == Phase::Leaving {
                         return Ok(Ended::Done);
                     }
+                    if self.session.lacks(&beat) {
+                        sleep_until(sent + NEWS).await;
+                        continue;
+                    }
                 }
                 Answered::Introduced if introductions < INTRODUCTIONS => {
                     introductions += 1;
@@ -353,12 +357,13 @@ impl Reporting {
     }
 
     fn beat(&mut self, line: &Line, phase: Phase) -> Beat {
-        let mut beat = self.shared.composer.beat(Listener {
+        let listener = Listener {
             router: self.link.id,
             here: line.here.ip().to_canonical(),
             there: line.there.ip().to_canonical(),
             others: self.shared.routers.others(&self.link),
-        });
+        };
+        let mut beat = self.shared.composer.beat(listener, &self.session);
         beat.draining = phase >= Phase::Draining;
         if phase == Phase::Leaving {
             beat.servers.clear();

@@ -57,20 +57,25 @@ impl Session {
         self.interval
     }
 
-    /// Makes a beat this session's next: its number, and only the lists that the router does not have.
+    /// Whether the router has this list of the server at this port, or should not get it yet: whoever does not know us
+    /// gets an introduction and no more.
+    pub(crate) fn has(&self, port: u16, list: &str) -> bool {
+        let has_it = self.lists.get(&port).is_some_and(|known| known == list);
+        self.given.is_empty() || (has_it && !self.wants.contains(&port))
+    }
+
+    /// Whether the router lacks a list of a server that it heard of by this beat.
+    pub(crate) fn lacks(&self, beat: &Beat) -> bool {
+        beat.servers.iter().any(|server| !self.has(server.port, &server.models_hash))
+    }
+
+    /// Makes a beat this session's next.
     pub(crate) fn stamp(&mut self, beat: &mut Beat) {
         self.seq += 1;
         beat.session.clone_from(&self.given);
         beat.seq = self.seq;
         beat.interval_ms = u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX);
         beat.draining |= self.drained;
-        for server in &mut beat.servers {
-            let has_it = self.lists.get(&server.port) == Some(&server.models_hash);
-            // An introduction is worth nothing to who does not know us yet.
-            if self.given.is_empty() || (has_it && !self.wants.contains(&server.port)) {
-                server.models = None;
-            }
-        }
     }
 
     /// Takes in what the router answered to `beat`.
@@ -122,6 +127,9 @@ mod tests {
 
     fn stamped(session: &mut Session, hash: &str) -> Beat {
         let mut beat = beat(hash);
+        if session.has(11_434, hash) {
+            beat.servers[0].models = None;
+        }
         session.stamp(&mut beat);
         beat
     }

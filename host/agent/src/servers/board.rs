@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use herdwick_fleet::{BackendKind, Claim, Origin};
 use herdwick_probe::Facts;
-use herdwick_wire::beat::{ModelBeat, ResidentBeat};
+use herdwick_wire::beat::{ModelBeat, ResidentBeat, ServerBeat};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::parallel::Figures;
-use crate::servers::facts;
 
 /// One model server.
 #[derive(Clone, Debug)]
@@ -19,22 +18,48 @@ pub(crate) struct Server {
     pub(crate) kind: BackendKind,
     /// Where its agent reaches it.
     pub(crate) origin: Origin,
-    pub(crate) version: String,
-    /// Requests that it takes at once, as it tells itself.
-    pub(crate) slots: Option<u32>,
-    /// What it was started with, as the machine tells.
-    pub(crate) figures: Figures,
+    /// What is told of it, but for its list of models.
+    pub(crate) said: ServerBeat,
     /// Every model on disk, shared by all beats.
     pub(crate) models: Arc<[ModelBeat]>,
-    /// Names that list.
-    pub(crate) hash: String,
-    pub(crate) resident: Vec<ResidentBeat>,
     /// When it last said something.
     pub(crate) told: Instant,
-    /// Why it does not answer, if it does not.
-    pub(crate) down: Option<String>,
     /// How often it came back, so that what was found out about one life of it is not believed of the next.
     pub(crate) life: u64,
+}
+
+impl Server {
+    /// Why it does not answer, if it does not.
+    pub(crate) fn down(&self) -> Option<&str> {
+        self.said.down.as_deref()
+    }
+
+    /// Takes a claim in; says whether routers should hear of it at once.
+    fn take(&mut self, claim: &Claim) -> bool {
+        let before = match claim {
+            Claim::Models(_) => Some((self.said.models_hash.clone(), Vec::new())),
+            Claim::Resident(_) => Some((String::new(), self.said.resident.clone())),
+            _ => None,
+        };
+        let without = self.said.tell(claim);
+        if without > 0 {
+            tracing::debug!("{} has {without} models more than can be told", self.origin);
+        }
+        if let Some(models) = self.said.models.take() {
+            self.models = models.into();
+        }
+        match (claim, before) {
+            (Claim::Models(_), Some((hash, _))) => hash != self.said.models_hash,
+            (Claim::Resident(_), Some((_, resident))) => !same_models(&resident, &self.said.resident),
+            _ => false,
+        }
+    }
+}
+
+/// Whether the same models are in memory, with the same context. For how long they stay changes with each request.
+fn same_models(one: &[ResidentBeat], other: &[ResidentBeat]) -> bool {
+    let key = |model: &ResidentBeat| (model.name.clone(), model.context_tokens);
+    one.len() == other.len() && one.iter().map(key).eq(other.iter().map(key))
 }
 
 /// All of them, by port: what they are known by.
@@ -71,19 +96,10 @@ impl Board {
     pub(crate) fn found(&self, origin: &Origin, kind: BackendKind, version: String) {
         let mut servers = self.lock();
         let life = servers.get(&origin.port).map_or(0, |server| server.life + 1);
-        let server = Server {
-            kind,
-            origin: origin.clone(),
-            version,
-            slots: None,
-            figures: Figures::default(),
-            models: Arc::default(),
-            hash: facts::hash(&[]),
-            resident: Vec::new(),
-            told: Instant::now(),
-            down: None,
-            life,
-        };
+        let mut said = ServerBeat::new(kind, origin.port);
+        said.tell(&Claim::Version(version));
+        let told = Instant::now();
+        let server = Server { kind, origin: origin.clone(), said, models: Arc::default(), told, life };
         servers.insert(origin.port, server);
         drop(servers);
         self.tell();
@@ -93,33 +109,15 @@ impl Board {
     pub(crate) fn told(&self, port: u16, asked: Instant, said: Facts) {
         let mut servers = self.lock();
         let Some(server) = servers.get_mut(&port) else { return };
-        let is_back = server.down.take().is_some();
+        let is_back = server.down().is_some();
         server.life += u64::from(is_back);
-        let mut is_news = is_back || server.slots != said.slots;
-        server.slots = said.slots;
+        // Ollama does not tell; then what its machine tells stays.
+        let slots = said.slots.or(server.said.slots);
+        let mut is_news = is_back || server.said.slots != slots;
+        server.said.slots = slots;
         server.told = asked;
-        for claim in said.claims {
-            match claim {
-                Claim::Version(version) => server.version = version,
-                Claim::Models(models) => {
-                    let models: Arc<[ModelBeat]> = models.into_iter().map(facts::model).collect();
-                    let hash = facts::hash(&models);
-                    if hash != server.hash {
-                        (server.models, server.hash, is_news) = (models, hash, true);
-                    }
-                }
-                Claim::Resident(claims) => {
-                    let resident: Vec<_> = claims.into_iter().map(facts::resident).collect();
-                    is_news |= !facts::same_models(&resident, &server.resident);
-                    server.resident = resident;
-                }
-                // No look claims these.
-                Claim::Readings(..)
-                | Claim::Slots(_)
-                | Claim::Addresses(_)
-                | Claim::Silent(_)
-                | Claim::Unreachable(_) => {}
-            }
+        for claim in &said.claims {
+            is_news |= server.take(claim);
         }
         drop(servers);
         if is_news {
@@ -131,8 +129,11 @@ impl Board {
     pub(crate) fn started_with(&self, port: u16, figures: Figures) {
         let mut servers = self.lock();
         let Some(server) = servers.get_mut(&port) else { return };
-        let is_news = server.figures != figures;
-        server.figures = figures;
+        let Figures { parallel, max_loaded, keep_alive_s } = figures;
+        let said = &mut server.said;
+        let is_news =
+            (said.slots, said.max_loaded, said.keep_alive_s) != (parallel, max_loaded, keep_alive_s);
+        (said.slots, said.max_loaded, said.keep_alive_s) = (parallel, max_loaded, keep_alive_s);
         drop(servers);
         if is_news {
             self.tell();
@@ -143,8 +144,9 @@ impl Board {
     pub(crate) fn down(&self, port: u16, why: &str) -> bool {
         let mut servers = self.lock();
         let Some(server) = servers.get_mut(&port) else { return false };
-        let is_news = server.down.as_deref() != Some(why);
-        server.down = Some(why.to_owned());
+        let before = server.said.down.clone();
+        server.take(&Claim::Unreachable(why.to_owned()));
+        let is_news = server.said.down != before;
         drop(servers);
         if is_news {
             self.tell();

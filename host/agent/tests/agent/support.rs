@@ -53,7 +53,8 @@ impl Running {
 
     /// Somebody says that a router is there.
     pub(crate) fn sees(&self, address: SocketAddr, key: Option<PublicKey>) {
-        self.seen.send(Sighting { addresses: vec![address], key }).expect("the agent runs");
+        let fingerprint = key.map(|key| key.node().to_string()[..16].to_owned());
+        self.seen.send(Sighting { addresses: vec![address], fingerprint }).expect("the agent runs");
     }
 
     /// Tells it to drain and leave.

@@ -4,8 +4,9 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 25] = [
+const EXAMPLES: [(&str, &str); 26] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
+    ("node", "herdwick node --router 192.168.1.10"),
     ("status", "herdwick status --watch"),
     ("try", "herdwick try qwen3:8b \"Why do sheep flock?\""),
     ("explain", "herdwick explain last"),

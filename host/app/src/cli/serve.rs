@@ -62,6 +62,7 @@ impl Args {
             },
             body_limit: self.body_limit,
             named: self.places.named(),
+            ..Flags::default()
         };
         let config = Config::load(&flags, env).map_err(config::refused)?;
         let sources = Sources { flags, env: env.clone(), plugins: self.plugins };

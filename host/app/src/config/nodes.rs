@@ -129,7 +129,7 @@ fn twice(node: &Node, others: &[Node]) -> Option<String> {
 }
 
 /// A name, if it can be one.
-fn checked_name(name: &str) -> Result<String, String> {
+pub(super) fn checked_name(name: &str) -> Result<String, String> {
     if is_name(name) { Ok(name.to_owned()) } else { Err(no_name("name", name)) }
 }
 

@@ -107,7 +107,10 @@ impl Problems {
 
     /// What to do about them.
     pub(crate) fn next(&self) -> &'static str {
-        if self.0.iter().all(|problem| matches!(problem.place, Place::Flag(_))) {
+        let of_agent = |flag: &str| ["--backend", "--name", "--port", "--router"].contains(&flag);
+        if self.0.iter().all(|problem| matches!(&problem.place, Place::Flag(flag) if of_agent(flag))) {
+            "`herdwick node --help` shows how each of them is written"
+        } else if self.0.iter().all(|problem| matches!(problem.place, Place::Flag(_))) {
             "write each node like http://10.0.0.5:11434 or studio=http://10.0.0.5:11434,slots=4"
         } else {
             "mend what is named above; `herdwick config check` reads it all again, `herdwick config init` writes an \

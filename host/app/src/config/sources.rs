@@ -20,7 +20,18 @@ pub(crate) struct Flags {
     pub(crate) discovery: DiscoveryFlags,
     /// MiB of a request body.
     pub(crate) body_limit: Option<u32>,
+    /// What the agent of a machine is told.
+    pub(crate) node: NodeFlags,
     pub(crate) named: Named,
+}
+
+/// What the command line says to an agent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NodeFlags {
+    pub(crate) name: Option<String>,
+    pub(crate) routers: Vec<String>,
+    pub(crate) backends: Vec<String>,
+    pub(crate) port: Option<u16>,
 }
 
 /// The sources.
@@ -90,6 +101,33 @@ impl Flags {
             let body = Table::from([("body".to_owned(), said("--body-limit", &format!("{limit} MiB")))]);
             let limits = Given::new(Raw::Table(body), Place::Flag("--body-limit".to_owned()));
             table.insert("limits".to_owned(), limits);
+        }
+        let node = self.node.table();
+        if !node.is_empty() {
+            let node = Given::new(Raw::Table(node), Place::Flag("herdwick node".to_owned()));
+            table.insert("node".to_owned(), node);
+        }
+        table
+    }
+}
+
+impl NodeFlags {
+    fn table(&self) -> Table {
+        let mut table = Table::new();
+        if let Some(name) = &self.name {
+            table.insert("name".to_owned(), said("--name", name));
+        }
+        if let Some(port) = self.port {
+            table.insert("port".to_owned(), said("--port", &port.to_string()));
+        }
+        for (key, flag, values) in
+            [("routers", "--router", &self.routers), ("backends", "--backend", &self.backends)]
+        {
+            if !values.is_empty() {
+                let place = || Place::Flag(flag.to_owned());
+                let texts = values.iter().map(|text| Given::new(Raw::Text(text.clone()), place()));
+                table.insert(key.to_owned(), Given::new(Raw::List(texts.collect()), place()));
+            }
         }
         table
     }

@@ -95,3 +95,60 @@ impl Around {
         fleet.backends().iter().filter_map(|backend| address(&backend.origin)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use fakenode::{FakeNode, Kind, ModelSpec, NodeSpec};
+
+    use super::*;
+    use crate::keeper::{Keeper, Published};
+    use crate::poll::Polling;
+
+    const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+
+    fn keeper() -> (Around, Published, FleetDesk) {
+        let keeper = Keeper::default();
+        let (published, desk) = (keeper.published(), keeper.desk());
+        tokio::spawn(keeper.run(Polling::default(), Instant::now()));
+        (Around::new(desk.clone(), Arc::clone(&published.fleet)), published, desk)
+    }
+
+    fn names(published: &Published) -> Vec<String> {
+        let fleet = published.fleet.load();
+        fleet.backends().iter().map(|backend| backend.node.name.to_string()).collect()
+    }
+
+    #[tokio::test]
+    async fn an_ollama_without_an_agent_is_added_once_and_stays_out_once_taken_out() {
+        let ollama = FakeNode::start(NodeSpec::new("a").model(ModelSpec::new("m:1b"))).unwrap();
+        let port = ollama.addr().port();
+        let (mut around, mut published, desk) = keeper();
+        around.look(vec![HERE], port).await;
+        assert_eq!(names(&published), ["127.0.0.1"]);
+        let has_models = published.generation.wait_for(|_| {
+            published.fleet.load().backends().iter().any(|backend| !backend.holdings.is_empty())
+        });
+        tokio::time::timeout(Duration::from_secs(10), has_models).await.unwrap().unwrap();
+        around.look(vec![HERE], port).await;
+        assert_eq!(names(&published), ["127.0.0.1"]);
+        desk.remove("127.0.0.1").await.unwrap();
+        around.look(vec![HERE], port).await;
+        assert!(names(&published).is_empty(), "its operator took it out");
+        let loads: u64 = ollama.stats().models.values().map(|model| model.loads).sum();
+        assert_eq!(loads, 0, "looking must load nothing");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_ollama_is_left_alone() {
+        let other = FakeNode::start(NodeSpec::new("a").kind(Kind::Vllm).model(ModelSpec::new("m"))).unwrap();
+        let (mut around, published, _desk) = keeper();
+        around.look(vec![HERE], other.addr().port()).await;
+        assert!(names(&published).is_empty());
+        // Something that takes connections and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        around.look(vec![HERE], silent.local_addr().unwrap().port()).await;
+        assert!(names(&published).is_empty());
+    }
+}

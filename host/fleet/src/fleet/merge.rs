@@ -58,11 +58,13 @@ impl Fleet {
     }
 
     /// Makes one member of all that are the server in this row, as far as one of them has more say than the others.
-    pub(super) fn unite(&mut self, row: RowId, events: &mut Vec<Event>) {
+    /// Says in which row it is.
+    pub(super) fn unite(&mut self, row: RowId, events: &mut Vec<Event>) -> RowId {
         let mut row = row;
         while let Some((winner, loser)) = self.pair(row) {
             row = self.absorb(winner, loser, events);
         }
+        row
     }
 
     /// Two rows of one server, of which the first has more say; one of them is `row`.

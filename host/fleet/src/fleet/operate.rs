@@ -134,13 +134,9 @@ impl Fleet {
             let (node, origin) = (Arc::clone(&backend.node.name), Arc::clone(&backend.origin));
             events.push(Event::Added { node, origin });
         }
-        self.unite(row, &mut events);
-        // It may have turned out to be a machine that reports already, under that one's id.
-        let id = self
-            .members
-            .values()
-            .find(|member| member.backend.row == row)
-            .map_or(id, |member| member.backend.id);
+        // It may turn out to be a machine that reports already, under that one's id.
+        let row = self.unite(row, &mut events);
+        let id = self.members.get(&row).map_or(id, |member| member.backend.id);
         Ok((id, self.finish(events)))
     }
 

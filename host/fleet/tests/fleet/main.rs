@@ -3,7 +3,15 @@
 #![cfg(test)]
 
 mod deciding;
+mod lan;
+mod merging;
+mod operating;
+mod random;
 mod readings;
+mod remembering;
+mod reporting;
+mod silence;
+mod surveying;
 
 use std::sync::Arc;
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use herdwick_store::{Store, StoreError};
 use rusqlite::Connection;
 
-use crate::scratch::{Scratch, record};
+use crate::scratch::{Scratch, node, nodes};
 
 /// A folder in which one machine is remembered.
 fn used(name: &str) -> Scratch {
     let scratch = Scratch::new(name);
-    scratch.open().store.keep(record("a"));
+    scratch.open().store.keep(node("a"));
     scratch
 }
 
@@ -51,10 +51,10 @@ fn a_broken_file_is_set_aside_and_begun_anew() {
         let aside = aside.unwrap_or_else(|| panic!("{name}: {:?}", scratch.names()));
         assert!(warning.contains("is broken (") && warning.contains(&aside), "{name}: {warning}");
         assert_eq!(fs::read(scratch.path().join(aside)).expect("it is kept"), damaged, "{name}: as it was");
-        opened.store.keep(record("b"));
+        opened.store.keep(node("b"));
         drop(opened.store);
         let opened = scratch.open();
-        assert_eq!((opened.records, opened.warning), (vec![record("b")], None), "{name}");
+        assert_eq!((nodes(&opened), &opened.warning), (vec![node("b")], &None), "{name}");
     }
 }
 
@@ -129,10 +129,10 @@ fn folder_and_files_are_their_owners_alone() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let inner = scratch.path().join("a/b");
     let opened = Store::open(&inner).expect("it opens");
-    opened.store.keep(record("a"));
+    opened.store.keep(node("a"));
     drop(opened);
     let opened = Store::open(&inner).expect("it opens");
-    opened.store.keep(record("b"));
+    opened.store.keep(node("b"));
     let (tell, told) = std::sync::mpsc::channel();
     opened.store.written(move |result| tell.send(result).unwrap());
     told.recv().unwrap().expect("it is written");

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use herdwick_fleet::NodeId;
-use herdwick_store::{Opened, Record, Server, Source, Store};
+use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer, Source};
+use herdwick_store::{Opened, Store};
 
 pub(crate) struct Scratch(PathBuf);
 
@@ -51,22 +51,31 @@ pub(crate) fn at(seconds: u64) -> SystemTime {
 }
 
 /// A machine of which everything is known.
-pub(crate) fn record(name: &str) -> Record {
-    Record {
-        id: NodeId::from_origin(name),
-        key: Some([7; 32]),
+pub(crate) fn node(name: &str) -> Remembered {
+    let server = |port, kind, host: &str, there, slots| RememberedServer {
+        port,
+        kind,
+        origin: Origin { host: host.to_owned(), port: there },
+        slots,
+    };
+    Remembered {
+        node: NodeId::from_origin(name),
         name: name.to_owned(),
         is_renamed: true,
         source: Source::Found,
-        agent: Some("herdwick".to_owned()),
+        agent: Some("herdwick 0.1.0".to_owned()),
         servers: vec![
-            Server { port: 8080, kind: "llama.cpp".to_owned(), host: "fe80::1".to_owned() },
-            Server { port: 11434, kind: "ollama".to_owned(), host: "10.0.0.5".to_owned() },
+            server(8080, BackendKind::LlamaCpp, "fe80::1", 8080, None),
+            server(11434, BackendKind::Ollama, "10.0.0.5", 11436, Some(4)),
         ],
-        slots: Some(4),
         labels: BTreeMap::from([("room".to_owned(), "Büro".to_owned())]),
-        drained: Some(at(1_000)),
-        first_seen: Some(at(10)),
-        last_seen: Some(at(20)),
+        drained: true,
     }
+}
+
+/// What is remembered, without its times, by name.
+pub(crate) fn nodes(opened: &Opened) -> Vec<Remembered> {
+    let mut nodes: Vec<_> = opened.records.iter().map(|record| record.node.clone()).collect();
+    nodes.sort_by(|a, b| a.name.cmp(&b.name));
+    nodes
 }

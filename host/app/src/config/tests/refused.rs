@@ -14,7 +14,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ("[queue]\nlisten = \"x\"", "h.toml:2:1: unknown key \"queue.listen\"; did you mean \"listen\"?"),
         (
             "colour = 1",
-            "h.toml:1:1: unknown key \"colour\"; possible here: allowed_hosts, allowed_origins, allowed_sources, discovery, limits, listen, models, nodes, plugins, queue, routing, telemetry",
+            "h.toml:1:1: unknown key \"colour\"; possible here: allowed_hosts, allowed_origins, allowed_sources, discovery, limits, listen, models, node, nodes, plugins, queue, routing, telemetry",
         ),
         (
             "plugins.auto_enabled = true",
@@ -38,7 +38,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ),
         // Keys of later versions.
         ("trust = \"paired\"", "h.toml:1:1: \"trust\" is not in this version yet"),
-        ("[discovery]\nmdns = 1", "h.toml:2:8: discovery.mdns: expected true or false, found 1"),
+        ("[discovery]\nmdns = 1", "h.toml:2:8: discovery.mdns: expected true or false, found the number 1"),
         ("routing.takeover = \"off\"", "h.toml:1:9: \"routing.takeover\" is not in this version yet"),
         (
             "[[nodes]]\nurl = \"a\"\napi_key = \"${A}\"",
@@ -200,6 +200,26 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         (
             "[[nodes]]\nurl = \"a\"\n[[nodes]]\nurl = \"a:1\"",
             "h.toml:3:1: nodes: two nodes are called \"a\"; give one of them another name",
+        ),
+        (
+            "[node]\nname = \"my mac\"",
+            "h.toml:2:8: node.name: the name \"my mac\" must be 1 to 63 letters, digits, dots, dashes",
+        ),
+        (
+            "[node]\nport = 0",
+            "h.toml:2:8: node.port: expected a whole number from 1 to 65535, found the number 0",
+        ),
+        (
+            "[node]\nrouters = [\"https://a\"]",
+            "h.toml:2:12: node.routers: the scheme \"https\" is not supported, only http",
+        ),
+        (
+            "[node]\nbackends = \"vllm=127.0.0.1\"",
+            "h.toml:2:12: node.backends: expected a list of texts, found the text \"vllm=127.0.0.1\"",
+        ),
+        (
+            "[node]\nbackends = [\"vllm=studio\"]",
+            "h.toml:2:13: node.backends: \"studio\" is no address; name this machine by one of its own, like 127.0.0.1",
         ),
         // No TOML at all.
         ("listen = ", "h.toml:1:10: this is no TOML: string values must be quoted, expected literal string"),

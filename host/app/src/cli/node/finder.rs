@@ -1,0 +1,78 @@
+//! The network as an agent sees it: routers that say who they are by multicast DNS, and this machine saying so itself.
+//! Hints only: whom an agent reports to, its own rules decide.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use herdwick_agent::{Agent, Finder, Sighting};
+use herdwick_discovery::{Advertiser, Browser, Card, Mdns, Role, Settings};
+use herdwick_fleet::Origin;
+
+/// Multicast DNS, where it is spoken.
+#[derive(Clone)]
+pub(super) struct Network(Option<Mdns>);
+
+impl Network {
+    /// Nothing is said and nothing heard.
+    pub(super) fn silent() -> Self {
+        Self(None)
+    }
+
+    /// Where the system gives no multicast, the agent does without; routers can be named.
+    pub(super) fn start() -> Self {
+        match Mdns::start(Settings::default()) {
+            Ok(mdns) => Self(Some(mdns)),
+            Err(error) => {
+                tracing::warn!("no router will be seen on the network: {error}; name it with --router HOST");
+                Self(None)
+            }
+        }
+    }
+
+    /// Says who this machine is, until what it returns is dropped.
+    pub(super) fn show(&self, agent: &Agent) -> Option<Advertiser> {
+        let overview = agent.overview();
+        let first = overview.servers.first().map_or(Origin::DEFAULT_PORT, |server| server.origin.port);
+        let card =
+            Card { role: Role::Node, name: overview.name, fingerprint: agent.id().into(), port: first };
+        Some(self.0.as_ref()?.advertise(card))
+    }
+
+    /// Sees routers.
+    pub(super) fn finder(&self) -> Seen {
+        let browser = self.0.as_ref().map(|mdns| mdns.browse(Role::Router));
+        Seen { browser, last: Arc::new([]), queue: VecDeque::new() }
+    }
+}
+
+/// Routers that are seen, one by one.
+pub(super) struct Seen {
+    browser: Option<Browser>,
+    /// Those that were told of.
+    last: Arc<[herdwick_discovery::Sighting]>,
+    queue: VecDeque<Sighting>,
+}
+
+impl Finder for Seen {
+    async fn next(&mut self) -> Option<Sighting> {
+        let browser = self.browser.as_mut()?;
+        loop {
+            if let Some(sighting) = self.queue.pop_front() {
+                return Some(sighting);
+            }
+            let now = browser.changed().await;
+            let is_news = |sighting: &&herdwick_discovery::Sighting| {
+                let same = |known: &herdwick_discovery::Sighting| {
+                    known.fingerprint == sighting.fingerprint && known.addresses == sighting.addresses
+                };
+                !self.last.iter().any(same)
+            };
+            let news = now.iter().filter(is_news).map(|sighting| Sighting {
+                addresses: sighting.addresses.clone(),
+                fingerprint: Some(sighting.fingerprint.to_string()),
+            });
+            self.queue.extend(news);
+            self.last = now;
+        }
+    }
+}
