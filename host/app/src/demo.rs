@@ -76,6 +76,7 @@ impl Demo {
             name: name.clone(),
             origin: origin(node),
             slots: Some(*slots),
+            is_assumed: false,
             // One of them, so that a plugin that looks at labels has something to see.
             labels: match name.as_str() {
                 "mini" => [("prefer".to_owned(), "yes".to_owned())].into(),

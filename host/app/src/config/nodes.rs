@@ -20,17 +20,19 @@ use super::raw::{Given, Raw};
 /// Where a server on this machine is reached.
 const LOOPBACK: &str = "127.0.0.1";
 /// More slots than this are a typing mistake.
-const MOST_SLOTS: u32 = 1_024;
+pub(crate) const MOST_SLOTS: u32 = 1_024;
 
 /// One machine without an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) origin: Origin,
-    /// Requests that each of its models takes at once; `None` = nobody said, so that its agent may, and else it is one.
+    /// Requests that each of its models takes at once; `None` = nobody said, so that its machine may.
     pub(crate) slots: Option<u32>,
     /// Whatever the operator calls it by.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Nobody named it; it may be there.
+    pub(crate) is_assumed: bool,
 }
 
 impl Node {
@@ -44,7 +46,8 @@ impl Node {
         let here = || Origin { host: LOOPBACK.to_owned(), port: Origin::DEFAULT_PORT };
         let slots = text("OLLAMA_NUM_PARALLEL").and_then(|slots| slots.parse().ok());
         let slots = slots.filter(|slots| (1..=MOST_SLOTS).contains(slots));
-        Self { name: "local".to_owned(), origin: told.unwrap_or_else(here), slots, labels: BTreeMap::new() }
+        let (name, labels) = ("local".to_owned(), BTreeMap::new());
+        Self { name, origin: told.unwrap_or_else(here), slots, labels, is_assumed: true }
     }
 }
 

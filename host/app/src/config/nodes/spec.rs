@@ -19,15 +19,16 @@ pub(super) fn read(text: &str) -> Result<Node, String> {
     for option in parts {
         match option.split_once('=') {
             Some(("slots", number)) => {
-                let read = number.parse().ok().filter(|slots| (1..=MOST_SLOTS).contains(slots));
-                let wrong = || format!("slots={number} is not a number from 1 to {MOST_SLOTS}");
-                slots = Some(read.ok_or_else(wrong)?);
+                slots = number.parse().ok().filter(|slots| (1..=MOST_SLOTS).contains(slots));
+                if slots.is_none() {
+                    return Err(format!("slots={number} is not a number from 1 to {MOST_SLOTS}"));
+                }
             }
             _ => return Err(format!("{option:?} is no option of a node; only slots=N is")),
         }
     }
     let name = name.map_or_else(|| Ok(origin.host.clone()), checked_name)?;
-    Ok(Node { name, origin, slots, labels: BTreeMap::new() })
+    Ok(Node { name, origin, slots, labels: BTreeMap::new(), is_assumed: false })
 }
 
 #[cfg(test)]

@@ -35,7 +35,8 @@ pub(super) fn read(given: &Given, table: &Table) -> Result<Node, Vec<Problem>> {
     }
     match origin {
         Some(origin) if fields.problems.is_empty() => {
-            Ok(Node { name: name.unwrap_or_else(|| origin.host.clone()), origin, slots, labels })
+            let name = name.unwrap_or_else(|| origin.host.clone());
+            Ok(Node { name, origin, slots, labels, is_assumed: false })
         }
         _ => Err(fields.problems),
     }
