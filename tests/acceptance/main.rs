@@ -11,6 +11,8 @@ mod demo;
 mod doctor;
 mod endurance;
 mod errors;
+#[cfg(target_os = "linux")]
+mod fleet;
 mod framing;
 mod killing;
 mod leaving;

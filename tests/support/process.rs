@@ -187,6 +187,10 @@ impl Node {
         log.as_array().expect("its log is a list").iter().filter(is_inference).count()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// Kills the process at once: its sockets are reset by the system.
     pub(crate) fn kill(mut self) {
         self.running.child.kill().expect("it can be killed");

@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 #![allow(missing_docs, reason = "criterion's macros write functions without")]
 
+use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -65,15 +66,15 @@ fn report(node: u32, at: Moment, models: bool) -> Report {
         foreign: 0,
     };
     let readings = [
-        Column::MemTotal,
-        Column::MemFree,
-        Column::MemSystem,
-        Column::MemPressure,
-        Column::Thermal,
-        Column::Throttled,
-        Column::Battery,
-        Column::CpuBusy,
-        Column::Bandwidth,
+        (Column::MemTotal, 64e9),
+        (Column::MemFree, 40e9),
+        (Column::MemSystem, 96e9),
+        (Column::MemPressure, 0.0),
+        (Column::Thermal, 0.0),
+        (Column::Throttled, 0.0),
+        (Column::Battery, 0.0),
+        (Column::CpuBusy, 0.2),
+        (Column::Bandwidth, 4e11),
     ];
     Report {
         node: NodeId::from_key(&key),
@@ -84,7 +85,7 @@ fn report(node: u32, at: Moment, models: bool) -> Report {
         interval: INTERVAL,
         draining: false,
         servers: vec![server],
-        readings: readings.map(|column| (column, 1.0, Duration::from_millis(300))).into(),
+        readings: readings.map(|(column, value)| (column, value, Duration::from_millis(300))).into(),
         other_routers: 0,
     }
 }
@@ -157,13 +158,13 @@ fn seconds(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fleet-scale/second");
     for nodes in NODES {
         let mut fleet = fleet(nodes);
-        let mut now = 2;
+        let now = Cell::new(2);
         let mut picture = fleet.snapshot();
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| {
             bencher.iter_batched(
                 || {
-                    now += 1_000;
-                    (0..nodes).map(|node| report(node, Moment(now), false)).collect::<Vec<_>>()
+                    now.set(now.get() + 1_000);
+                    (0..nodes).map(|node| report(node, Moment(now.get()), false)).collect::<Vec<_>>()
                 },
                 |reports| {
                     let each = (nodes / PICTURES).max(1) as usize;
@@ -174,7 +175,7 @@ fn seconds(criterion: &mut Criterion) {
                             picture = fleet.snapshot();
                         }
                     }
-                    fleet.expire(Moment(now))
+                    fleet.expire(Moment(now.get()))
                 },
                 BatchSize::LargeInput,
             );
