@@ -128,6 +128,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
         desk: keeper.desk(),
+        memory: remembering.memory(),
         counters: Arc::clone(&counters),
         listening: address,
         stopping: stopped.clone(),
@@ -162,6 +163,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
     let watch = remembering.watch(Arc::clone(&fleet), start);
+    let last = Arc::clone(&fleet);
     let logged = Arc::clone(&requests);
     std::thread::Builder::new()
         .name("control".to_owned())
@@ -195,7 +197,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // With the runtime the last requests end; their lines are the last ones.
     drop(data);
     requests.empty();
-    remembering.close();
+    remembering.close(&last.load(), start);
     Ok(())
 }
 
