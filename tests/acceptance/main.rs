@@ -16,6 +16,8 @@ mod killing;
 mod leaving;
 mod logging;
 mod memory;
+#[cfg(target_os = "linux")]
+mod node;
 mod nodes;
 mod pages;
 mod plugins;

@@ -105,7 +105,11 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::new(remembering.memory(), Box::new(gate::own_addresses()));
     for node in &config.nodes {
-        keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
+        if node.is_assumed {
+            keeper.assume(&node.name, node.origin.clone(), node.slots);
+        } else {
+            keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
+        }
     }
     let published = keeper.published();
     // The configuration checked every name already.
@@ -139,6 +143,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         identity,
         secret: identity::random().context("no session can be made")?,
         desk: Arc::new(keeper.desk()),
+        fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
         start,
