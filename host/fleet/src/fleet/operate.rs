@@ -106,6 +106,19 @@ impl Fleet {
         self.list(listing).map_or(id, |(id, _)| id)
     }
 
+    /// Adds a server that may be there although nobody says so. Nothing is told of it until it answers, unless there is
+    /// nobody else.
+    ///
+    /// # Errors
+    /// As those of [`Fleet::list`].
+    pub fn assume(&mut self, listing: Listing) -> Result<(), Refusal> {
+        let (id, _) = self.list(listing)?;
+        if let Some(machine) = self.machines.get_mut(&id.node) {
+            machine.is_assumed = true;
+        }
+        Ok(())
+    }
+
     /// Adds a server that somebody names. Where its machine is known already, what is said of it goes there.
     ///
     /// # Errors
@@ -257,7 +270,7 @@ impl Fleet {
     }
 
     /// Takes a machine out with all its servers.
-    fn dismiss(&mut self, node: NodeId) -> Vec<Event> {
+    pub(super) fn dismiss(&mut self, node: NodeId) -> Vec<Event> {
         let rows = self.machines.get(&node).map(|machine| machine.rows.clone()).unwrap_or_default();
         for row in rows {
             self.strike(row);
