@@ -23,11 +23,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-<<<<<<< HEAD
-use herdwick_fleet::{Moment, Report, Snapshot};
-=======
-use herdwick_fleet::{Door, Moment, NodeId, Report, ServerReport};
->>>>>>> doctor
+use herdwick_fleet::{Door, Moment, Report, ServerReport, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
