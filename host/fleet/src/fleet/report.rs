@@ -168,11 +168,14 @@ impl Fleet {
         events: &mut Vec<Event>,
     ) -> Option<RowId> {
         let id = BackendId { node, port: server.port };
-        let (port, bearer) = match &server.door {
-            // What listens on this machine for this machine alone the router reaches without anybody's help.
-            Door::Forwarded { .. } if self.place(address).is_loopback() => (server.port, None),
-            Door::Forwarded { port, bearer } => (*port, Some(bearer)),
-            Door::Direct => (server.port, None),
+        let here = self.place(address);
+        // What listens on this machine for this machine alone the router reaches without anybody's help. An agent that
+        // came by loopback looked for it there, and knows better.
+        let is_needless = here.is_loopback() && !address.to_canonical().is_loopback();
+        let (address, port, bearer) = match &server.door {
+            Door::Forwarded { .. } if is_needless => (here, server.port, None),
+            Door::Forwarded { port, bearer } => (address, *port, Some(bearer)),
+            Door::Direct => (address, server.port, None),
         };
         let known = self.rows.get(&id).copied();
         if let Some(member) = known.and_then(|row| self.members.get_mut(&row)) {

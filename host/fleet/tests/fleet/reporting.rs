@@ -147,11 +147,18 @@ fn a_server_behind_its_agent_is_reached_by_its_agents_port_with_its_bearer() {
     report.servers[0].door = herdwick_fleet::Door::Forwarded { port: 11_436, bearer: "another start".into() };
     lan.hear(report.clone());
     assert_eq!(lan.only().bearer.as_deref(), Some("another start"));
-    // On the router's own machine nobody has to pass on anything.
-    report.address = [127, 0, 0, 1].into();
-    lan.hear(report);
+    // On the router's own machine nobody has to pass on anything: an agent that found the router by another address
+    // does not know that it is here.
+    lan.fleet.set_here([address(1)]);
+    lan.hear(report.clone());
     let here = lan.only();
     assert_eq!((here.origin.to_string().as_str(), here.bearer), ("http://127.0.0.1:11434", None));
+    // One that came by loopback looked there, and the server listens elsewhere.
+    report.address = [127, 0, 0, 1].into();
+    lan.hear(report);
+    let behind = lan.only();
+    assert_eq!(behind.origin.to_string(), "http://127.0.0.1:11436");
+    assert!(behind.bearer.is_some());
 }
 
 #[test]
