@@ -103,9 +103,13 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let plugins = Arc::new(load_plugins(&sources.wanted(&config))?);
     let remembering = opening.map(Opening::end).transpose()?.unwrap_or_default();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
-    let mut keeper = Keeper::new(remembering.memory());
+    let mut keeper = Keeper::new(remembering.memory(), Box::new(gate::own_addresses()));
     for node in &config.nodes {
-        keeper.add(&node.name, node.origin.clone(), Some(node.slots), node.labels.clone());
+        if node.is_assumed {
+            keeper.assume(&node.name, node.origin.clone(), node.slots);
+        } else {
+            keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
+        }
     }
     let published = keeper.published();
     // The configuration checked every name already.
@@ -127,6 +131,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         ring: Arc::clone(&ring),
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
+        desk: keeper.desk(),
         counters: Arc::clone(&counters),
         listening: address,
         stopping: stopped.clone(),
@@ -137,6 +142,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         identity,
         secret: identity::random().context("no session can be made")?,
         desk: Arc::new(keeper.desk()),
+        fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
         start,

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use herdwick_fleet::backend::Resident;
-use herdwick_fleet::{Backend, Holding, Reach, Snapshot};
+use herdwick_fleet::{Backend, Holding, Reach, Snapshot, Standing};
 use herdwick_plugin_host::{Kind, PluginStatus, Source, State};
 use herdwick_proxy::gate::Trust;
 
@@ -76,7 +76,8 @@ fn next(out: &mut String, snapshot: &Snapshot, router: &str) {
         out,
         &[
             ("ollama serve".to_owned(), "start Ollama here"),
-            ("herdwick --node http://HOST:11434".to_owned(), "name another machine"),
+            ("herdwick node".to_owned(), "on another machine: it reports here"),
+            ("herdwick --node http://HOST:11434".to_owned(), "or name that machine"),
             ("herdwick --demo".to_owned(), "look around, no model"),
             (format!("herdwick status{router}"), "see what is wrong"),
         ],
@@ -140,6 +141,7 @@ fn state(backend: &Backend) -> String {
             let resident = backend.holdings.values().filter(|holding| is_resident(holding)).count();
             format!("{models} {}, {resident} in memory", if models == 1 { "model" } else { "models" })
         }
+        _ if backend.node.standing == Standing::Lost => "offline".to_owned(),
         Reach::Unknown => "no answer yet".to_owned(),
         Reach::Down(why) => format!("no answer: {why}"),
     }

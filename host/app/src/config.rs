@@ -39,7 +39,7 @@ use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
 pub(crate) use env::Env;
 pub(crate) use node::NodeConfig;
-pub(crate) use nodes::Node;
+pub(crate) use nodes::{MOST_SLOTS, Node};
 pub(crate) use paths::{Named, Paths};
 pub(crate) use place::Problems;
 pub(crate) use sources::{Flags, NodeFlags};

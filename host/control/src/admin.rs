@@ -18,7 +18,9 @@ use serde::Deserialize;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use crate::desk::FleetDesk;
 use crate::needs::Plugins;
+use crate::nodes;
 
 /// Decisions in one answer, unless fewer are asked for.
 const MOST: usize = 200;
@@ -34,6 +36,8 @@ pub struct Admin {
     pub plugins: Arc<dyn Plugins>,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// Where wishes about the fleet are handed in.
+    pub desk: FleetDesk,
     /// What is counted of requests.
     pub counters: Arc<Counters>,
     /// Where clients reach the router.
@@ -57,6 +61,7 @@ impl Admin {
             .route("/admin/v1/plugins/{name}/rollback", post(roll_back))
             .route("/admin/v1/health", get(health))
             .route("/admin/v1/status", get(status))
+            .merge(nodes::routes())
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;
@@ -133,10 +138,11 @@ async fn status(State(admin): State<Admin>) -> Response {
 async fn unknown() -> Response {
     error(
         StatusCode::NOT_FOUND,
-        "no such admin route; /admin/v1/status, /admin/v1/plugins, /admin/v1/decisions and /admin/v1/health are there",
+        "no such admin route; /admin/v1/status, /admin/v1/nodes, /admin/v1/plugins, /admin/v1/decisions and \
+         /admin/v1/health are there",
     )
 }
 
-fn error(status: StatusCode, text: &str) -> Response {
+pub(crate) fn error(status: StatusCode, text: &str) -> Response {
     (status, Json(ErrorView { error: text.to_owned() })).into_response()
 }

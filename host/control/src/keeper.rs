@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source};
+use herdwick_fleet::{
+    Claim, Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source,
+};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -33,9 +35,13 @@ pub struct Published {
     pub generation: watch::Receiver<Generation>,
 }
 
+/// Knows whether an address is one of the router's own machine.
+pub type IsOwn = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
 /// The fleet's owner before it starts.
 pub struct Keeper {
     fleet: Fleet,
+    is_own: IsOwn,
     desk: FleetDesk,
     commands: mpsc::Receiver<Command>,
     memory: Arc<dyn Memory>,
@@ -45,16 +51,18 @@ pub struct Keeper {
 
 impl Default for Keeper {
     fn default() -> Self {
-        Self::new(Arc::new(NoMemory))
+        Self::new(Arc::new(NoMemory), Box::new(|_| false))
     }
 }
 
 impl Keeper {
-    /// A keeper of nobody yet, who remembers by `memory`.
-    pub fn new(memory: Arc<dyn Memory>) -> Self {
+    /// A keeper of nobody yet, who remembers by `memory`. A server on an address of which `is_own` holds is the same
+    /// whichever of them names it.
+    pub fn new(memory: Arc<dyn Memory>, is_own: IsOwn) -> Self {
         let (desk, commands) = FleetDesk::new();
         Self {
             fleet: Fleet::default(),
+            is_own,
             desk,
             commands,
             memory,
@@ -66,6 +74,7 @@ impl Keeper {
     /// Adds a backend that the configuration lists. `slots` is how many requests each of its models takes at once;
     /// `None` = nobody said, so that its agent may.
     pub fn add(&mut self, name: &str, origin: Origin, slots: Option<u32>, labels: BTreeMap<String, String>) {
+        self.look_at(origin.host.parse().ok());
         let source = Source::Configured;
         let listing = Listing { name: name.to_owned(), origin, slots, labels, source };
         if let Err(refusal) = self.fleet.list(listing) {
@@ -73,9 +82,13 @@ impl Keeper {
         }
     }
 
-    /// Says which addresses the router's own machine has: a server there is the same whichever of them names it.
-    pub fn set_here(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
-        log(&self.fleet.set_here(addresses));
+    /// Adds the model server that may run on this machine, which nobody named.
+    pub fn assume(&mut self, name: &str, origin: Origin, slots: Option<u32>) {
+        let (labels, source) = (BTreeMap::new(), Source::Configured);
+        let listing = Listing { name: name.to_owned(), origin, slots, labels, source };
+        if let Err(refusal) = self.fleet.assume(listing) {
+            tracing::warn!("{name} is left out: {refusal}");
+        }
     }
 
     /// Where its pictures will be found.
@@ -146,9 +159,15 @@ impl Keeper {
         for command in batch.drain(..) {
             change.is_any = true;
             let events = match command {
-                Command::Observe(observation) => self.fleet.observe(observation),
+                Command::Observe(observation) => {
+                    if let Claim::Addresses(addresses) = &observation.claim {
+                        self.look_at(addresses.iter().copied());
+                    }
+                    self.fleet.observe(observation)
+                }
                 Command::Report(report, reply) => {
                     let node = report.node;
+                    self.look_at([report.address]);
                     let events = self.fleet.report(*report);
                     // Whoever asked may have left.
                     let _ = reply.send(self.heard(node));
@@ -183,13 +202,25 @@ impl Keeper {
 
     fn grant(&mut self, wish: Wish) -> Result<Vec<Event>, Refusal> {
         match wish {
-            Wish::List(listing) => self.fleet.list(listing).map(|(_, events)| events),
+            Wish::List(listing) => {
+                self.look_at(listing.origin.host.parse().ok());
+                self.fleet.list(listing).map(|(_, events)| events)
+            }
             Wish::Remove(node) => self.fleet.remove(&node),
             Wish::Forget(node) => self.fleet.forget(&node),
             Wish::Drain(node) => self.fleet.drain(&node),
             Wish::Undrain(node) => self.fleet.undrain(&node),
             Wish::Label(node, labels) => self.fleet.label(&node, labels),
             Wish::Rename { from, to } => self.fleet.rename(&from, &to),
+        }
+    }
+
+    /// Tells the fleet which of these addresses are this machine's.
+    fn look_at(&mut self, addresses: impl IntoIterator<Item = IpAddr>) {
+        for address in addresses {
+            if (self.is_own)(address) {
+                log(&self.fleet.learn_here(address));
+            }
         }
     }
 

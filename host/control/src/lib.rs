@@ -7,12 +7,13 @@ mod desk;
 mod ingest;
 mod keeper;
 mod needs;
+mod nodes;
 mod poll;
 mod status;
 
 pub use admin::Admin;
 pub use desk::{DeskError, FleetDesk};
 pub use ingest::{Desk, Heard, Ingest, IngestParts};
-pub use keeper::{Keeper, Published};
+pub use keeper::{IsOwn, Keeper, Published};
 pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

@@ -67,6 +67,9 @@ impl fmt::Display for BackendKind {
     }
 }
 
+/// What is said of a backend that its agent reaches and this router does not; why follows.
+pub const CUT_OFF: &str = "its agent reaches it, and this router does not";
+
 /// Whether a backend answers, as far as probes know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reach {

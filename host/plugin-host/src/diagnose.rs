@@ -57,7 +57,7 @@ fn facts(fleet: &Snapshot, now: Moment) -> Vec<Fact> {
             facts.push(fact(format!("node:{node}"), "readings-age-s", age(taken)));
         }
         let subject = format!("backend:{}", backend.id);
-        facts.push(fact(subject.clone(), "server", SettingValue::Text("ollama".to_owned())));
+        facts.push(fact(subject.clone(), "server", SettingValue::Text(backend.kind.name().to_owned())));
         if !backend.version.is_empty() {
             facts.push(fact(subject, "version", SettingValue::Text(backend.version.to_string())));
         }

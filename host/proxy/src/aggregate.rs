@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use herdwick_fleet::backend::Loaded;
-use herdwick_fleet::{Model, Moment, Snapshot};
+use herdwick_fleet::{BackendKind, Model, Moment, Snapshot, Standing};
 use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
@@ -135,13 +135,14 @@ impl<'a> Entry<'a> {
 
 /// `/api/tags`.
 pub(crate) fn tags(snapshot: &Snapshot, aliases: &Aliases) -> Response<Body> {
-    let models = all(snapshot, aliases).into_values().map(|listed| Tag::of(&listed)).collect();
+    let models = all(snapshot, aliases, NATIVE).into_values().map(|listed| Tag::of(&listed)).collect();
     partial(json(&Tags { models }), snapshot)
 }
 
 /// `/v1/models`.
 pub(crate) fn models(snapshot: &Snapshot, aliases: &Aliases) -> Response<Body> {
-    let data: Vec<_> = all(snapshot, aliases).into_values().map(|listed| Entry::of(&listed)).collect();
+    let models = all(snapshot, aliases, OPENAI).into_values();
+    let data: Vec<_> = models.map(|listed| Entry::of(&listed)).collect();
     partial(json(&Entries { object: "list", data }), snapshot)
 }
 
@@ -152,7 +153,7 @@ pub(crate) fn model(
     written: &str,
 ) -> Result<Response<Body>, Problem> {
     let (name, written) = asked::name(written)?;
-    let listed = all(snapshot, aliases);
+    let listed = all(snapshot, aliases, OPENAI);
     match listed.get(name.as_str()) {
         Some(listed) => Ok(json(&Entry::of(listed))),
         None => Err(Problem::ModelNotFound { name: written, nearest: admission::nearest(snapshot, &name) }),
@@ -183,12 +184,18 @@ struct Listed<'a> {
     model: &'a Model,
 }
 
-/// Every model that a reachable backend holds, once per name. Of two that differ in content the one that was modified
+/// Of whoever serves this, models are listed in Ollama's list: what it lists can be asked for in its API.
+const NATIVE: &str = "/api/chat";
+/// The same for OpenAI's list.
+const OPENAI: &str = "/v1/chat/completions";
+
+/// Every model that a reachable backend holds which serves `path`, once per name. Of two that differ in content the one that was modified
 /// last is shown. Another name for a model of them is listed like a model.
-fn all<'a>(snapshot: &'a Snapshot, aliases: &'a Aliases) -> BTreeMap<&'a str, Listed<'a>> {
+fn all<'a>(snapshot: &'a Snapshot, aliases: &'a Aliases, path: &str) -> BTreeMap<&'a str, Listed<'a>> {
     let mut models: BTreeMap<&str, Listed<'_>> = BTreeMap::new();
     let reachable = snapshot.backends().iter().filter(|backend| backend.unreachable().is_none());
-    for model in reachable.flat_map(|backend| backend.holdings.values()).map(|holding| &*holding.model) {
+    let serving = reachable.filter(|backend| backend.kind.serves(path));
+    for model in serving.flat_map(|backend| backend.holdings.values()).map(|holding| &*holding.model) {
         let listed = Listed { name: &model.listed_as, model };
         let known = models.entry(model.name.as_str()).or_insert(listed);
         if known.model.modified_at < model.modified_at {
@@ -204,9 +211,10 @@ fn all<'a>(snapshot: &'a Snapshot, aliases: &'a Aliases) -> BTreeMap<&'a str, Li
     models
 }
 
-/// Says which machines a list could not take in.
+/// Says which machines a list could not take in. Those that are offline for long nobody expects in it.
 fn partial(mut response: Response<Body>, snapshot: &Snapshot) -> Response<Body> {
-    let silent = snapshot.backends().iter().filter(|backend| backend.unreachable().is_some());
+    let expected = snapshot.backends().iter().filter(|backend| backend.node.standing != Standing::Lost);
+    let silent = expected.filter(|backend| backend.unreachable().is_some());
     let names: Vec<_> = silent.map(|backend| &*backend.node.name).collect();
     if !names.is_empty() {
         response.headers_mut().insert(headers::PARTIAL, headers::text(&names.join(", ")));
@@ -214,12 +222,13 @@ fn partial(mut response: Response<Body>, snapshot: &Snapshot) -> Response<Body> 
     response
 }
 
-/// The oldest version in the fleet: what every node can be expected to do.
+/// The oldest Ollama in the fleet: what every node can be expected to do. Where there is none, the oldest of the others.
 pub(crate) fn version(snapshot: &Snapshot) -> Result<Response<Body>, Problem> {
     let reachable = snapshot.backends().iter().filter(|backend| backend.unreachable().is_none());
-    let versions = reachable.map(|backend| &*backend.version).filter(|version| !version.is_empty());
-    match versions.min_by_key(|version| numbers(version)) {
-        Some(version) => Ok(json(&serde_json::json!({ "version": version }))),
+    let told = reachable.filter(|backend| !backend.version.is_empty());
+    let oldest = told.min_by_key(|backend| (backend.kind != BackendKind::Ollama, numbers(&backend.version)));
+    match oldest {
+        Some(backend) => Ok(json(&serde_json::json!({ "version": &*backend.version }))),
         None => Err(admission::nobody(snapshot)),
     }
 }

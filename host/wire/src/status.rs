@@ -1,9 +1,9 @@
 //! What is going on now, version 1: the body of `GET /admin/v1/status`. Fields are added, never changed; a reader
 //! ignores what it does not know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use herdwick_fleet::{Backend, Counts, Holding, Moment, Reach};
+use herdwick_fleet::{Backend, Counts, Holding, Moment, Node, Reach, Snapshot, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::state;
@@ -47,7 +47,7 @@ pub struct RequestsView {
     pub answer_tokens: u64,
 }
 
-/// One model server on a node. A node that has none is not among them; `GET /admin/v1/nodes` shows it.
+/// One model server on a node. A node that has none is there with an empty `origin`, and `down`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct NodeView {
@@ -119,14 +119,29 @@ impl From<Counts> for RequestsView {
 }
 
 impl NodeView {
-    /// The backend as it is at `now`.
-    pub fn new(backend: &Backend, now: Moment) -> Self {
-        let reach = match &backend.reach {
-            Reach::Unknown => "unknown",
-            _ if backend.unreachable().is_some() => "down",
-            _ => "up",
+    /// Every model server as it is at `now`, in the order in which they joined, and then machines without one.
+    pub fn all(snapshot: &Snapshot, now: Moment) -> Vec<Self> {
+        let servers = snapshot.backends().iter().map(|backend| Self::new(backend, now));
+        let busy: BTreeSet<_> = snapshot.backends().iter().map(|backend| backend.id.node).collect();
+        let idle = snapshot.nodes().iter().filter(|node| !busy.contains(&node.id));
+        servers.chain(idle.map(|node| Self::without_server(node, now))).collect()
+    }
+
+    /// A machine on which no model server runs.
+    pub fn without_server(node: &Node, now: Moment) -> Self {
+        let why = match node.standing {
+            Standing::Lost => "it is offline",
+            _ => "no model server runs there",
         };
-        let node = &*backend.node;
+        Self {
+            reach: "down".to_owned(),
+            why: why.to_owned(),
+            seen_s: node.live.beat().map(|beat| now.since(beat).as_secs()),
+            ..Self::of(node, now)
+        }
+    }
+
+    fn of(node: &Node, now: Moment) -> Self {
         Self {
             id: node.id.to_string(),
             name: node.name.to_string(),
@@ -134,6 +149,18 @@ impl NodeView {
             agent: AgentView::new(node, now),
             draining: draining(node),
             labels: node.labels.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// The backend as it is at `now`.
+    pub fn new(backend: &Backend, now: Moment) -> Self {
+        let reach = match &backend.reach {
+            Reach::Unknown => "unknown",
+            _ if backend.unreachable().is_some() => "down",
+            _ => "up",
+        };
+        Self {
             kind: backend.kind.name().to_owned(),
             foreign: backend.foreign,
             origin: backend.origin.to_string(),
@@ -142,6 +169,7 @@ impl NodeView {
             version: backend.version.to_string(),
             seen_s: backend.seen.map(|seen| now.since(seen).as_secs()),
             models: backend.holdings.values().map(|holding| ModelView::new(holding, now)).collect(),
+            ..Self::of(&backend.node, now)
         }
     }
 }

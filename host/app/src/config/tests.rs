@@ -133,7 +133,10 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!(config.trust.sources, ["203.0.113.0/24".parse().unwrap(), "::1/128".parse().unwrap()]);
     let nodes: Vec<_> =
         config.nodes.iter().map(|n| (n.name.as_str(), n.origin.to_string(), n.slots)).collect();
-    assert_eq!(nodes, [("10.0.0.5", "http://10.0.0.5:11434".into(), 1), ("m", "http://mini:80".into(), 4)]);
+    assert_eq!(
+        nodes,
+        [("10.0.0.5", "http://10.0.0.5:11434".into(), None), ("m", "http://mini:80".into(), Some(4))]
+    );
     assert_eq!(config.nodes[0].labels["room"], "office");
     let limits = config.limits;
     assert_eq!(limits.wait, Duration::from_secs(120));

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::member::Doubt;
 use super::{Fleet, RESIDENT_KEEPS};
+use crate::backend::CUT_OFF;
 use crate::event::Event;
-use crate::id::NodeId;
+use crate::id::{NodeId, RowId};
 use crate::moment::Moment;
 use crate::observation::{Claim, Observation};
 use crate::reading::Reading;
@@ -19,7 +20,7 @@ impl Fleet {
     pub fn observe(&mut self, observation: Observation) -> Vec<Event> {
         let Observation { backend: id, at, claim } = observation;
         let Some(machine) = self.machines.get(&id.node) else { return Vec::new() };
-        let is_heard = machine.is_heard();
+        let (is_heard, is_assumed) = (machine.is_heard(), machine.is_assumed);
         // Whoever was asked before its agent was heard again may have slept then.
         let is_late = is_heard && machine.beats.is_some_and(|beats| at < beats.last);
         let Some(row) = self.rows.get(&id).copied() else { return Vec::new() };
@@ -32,12 +33,16 @@ impl Fleet {
             Claim::Unreachable(why) | Claim::Silent(why) => {
                 let why: Arc<str> = if is_heard && member.doubt != Doubt::None {
                     member.doubt = Doubt::Justified;
-                    format!("its agent reaches it, and this router does not: {why}").into()
+                    format!("{CUT_OFF}: {why}").into()
                 } else {
                     why.into()
                 };
                 member.flowed();
                 member.failed(why, &mut events);
+                if is_assumed && member.backend.seen.is_none() {
+                    // That nobody is there who was never there is no news.
+                    events.clear();
+                }
                 self.fell_silent(id.node, at, &mut events);
             }
             Claim::Readings(readings, keeps) => {
@@ -87,7 +92,7 @@ impl Fleet {
     }
 
     /// A server answered the router itself.
-    fn answered(&mut self, node: NodeId, row: crate::id::RowId, at: Moment, events: &mut Vec<Event>) {
+    fn answered(&mut self, node: NodeId, row: RowId, at: Moment, events: &mut Vec<Event>) {
         let Some(member) = self.members.get_mut(&row) else { return };
         member.backend.live.mark_reached();
         member.flowed();

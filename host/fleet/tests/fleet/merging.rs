@@ -80,7 +80,7 @@ fn a_machine_that_is_named_and_not_numbered_is_known_by_its_address() {
 fn the_routers_own_ollama_is_the_one_that_the_agent_beside_it_reports() {
     for from in ["127.0.0.1", "::1", "192.168.1.10"] {
         let mut lan = Lan::default();
-        lan.fleet.set_here(["192.168.1.10".parse().unwrap()]);
+        lan.fleet.learn_here("192.168.1.10".parse().unwrap());
         lan.list("local", "127.0.0.1", Some(1));
         let mut report = lan.report(1);
         report.address = from.parse().unwrap();
@@ -96,7 +96,7 @@ fn the_routers_own_ollama_is_the_one_that_the_agent_beside_it_reports() {
     report.address = "192.168.1.10".parse().unwrap();
     lan.hear(report);
     assert_eq!(lan.see().backends().len(), 2);
-    lan.fleet.set_here(["192.168.1.10".parse().unwrap()]);
+    lan.fleet.learn_here("192.168.1.10".parse().unwrap());
     assert_eq!(lan.only().id, backend(1));
 }
 

@@ -34,14 +34,19 @@ fn between(before: &StatusView, now: &StatusView) -> Vec<String> {
     if now.stopping && !before.stopping {
         lines.push("the router is stopping: what runs may end".to_owned());
     }
-    let find = |nodes: &'_ [NodeView], name: &str| nodes.iter().find(|node| node.name == name).cloned();
+    // A machine may run several servers, and one that moves is the same.
+    let find = |nodes: &'_ [NodeView], wanted: &NodeView| {
+        let mut own = nodes.iter().filter(|node| node.name == wanted.name);
+        let same = own.clone().find(|node| node.origin == wanted.origin);
+        same.or_else(|| own.next().filter(|_| own.next().is_none())).cloned()
+    };
     for node in &now.nodes {
-        match find(&before.nodes, &node.name) {
+        match find(&before.nodes, node) {
             Some(before) => of_node(&before, node, &mut lines),
             None => lines.push(format!("{} is new: {}", node.name, node.reach)),
         }
     }
-    let gone = before.nodes.iter().filter(|node| find(&now.nodes, &node.name).is_none());
+    let gone = before.nodes.iter().filter(|node| find(&now.nodes, node).is_none());
     lines.extend(gone.map(|node| format!("{} is gone", node.name)));
     lines.extend((before.requests != now.requests).then(|| requests(now)));
     lines.extend((before.plugins != now.plugins).then(|| plugins(now)));
@@ -52,7 +57,10 @@ fn between(before: &StatusView, now: &StatusView) -> Vec<String> {
 }
 
 fn of_node(before: &NodeView, now: &NodeView, lines: &mut Vec<String>) {
-    if (&before.reach, &before.why) != (&now.reach, &now.why) {
+    let is = |node: &NodeView| {
+        (node.reach.clone(), node.why.clone(), node.standing.clone(), node.draining.clone())
+    };
+    if is(before) != is(now) {
         lines.push(reach(now));
     }
     let find = |models: &[ModelView], name: &str| models.iter().find(|model| model.name == name).cloned();
@@ -68,11 +76,18 @@ fn of_node(before: &NodeView, now: &NodeView, lines: &mut Vec<String>) {
 }
 
 fn reach(node: &NodeView) -> String {
+    let but = match (node.standing.as_str(), node.draining.is_empty()) {
+        ("stale", _) => ", its agent is silent",
+        ("held", _) => ", held back",
+        (_, false) => ", takes no new work",
+        _ => "",
+    };
     match node.reach.as_str() {
         "up" => match node.models.len() {
-            1 => format!("{} up, 1 model", node.name),
-            models => format!("{} up, {models} models", node.name),
+            1 => format!("{} up, 1 model{but}", node.name),
+            models => format!("{} up, {models} models{but}", node.name),
         },
+        "down" if node.standing == "offline" => format!("{} is offline", node.name),
         "down" => format!("{} down: {}", node.name, node.why),
         _ => format!("{} has not answered yet", node.name),
     }
@@ -127,6 +142,26 @@ mod tests {
             plugins: PluginCountsView { live: 9, troubled: Vec::new() },
             next: (reach == "down").then(|| "start Ollama".to_owned()),
         }
+    }
+
+    #[test]
+    fn how_a_machine_stands_is_told_when_it_changes() {
+        let first = view("up", "on disk", 0);
+        let with = |change: fn(&mut NodeView)| {
+            let mut now = first.clone();
+            now.nodes.iter_mut().for_each(change);
+            between(&first, &now)
+        };
+        assert_eq!(with(|node| node.standing = "stale".into()), ["studio up, 1 model, its agent is silent"]);
+        assert_eq!(
+            with(|node| node.draining.push("agent".into())),
+            ["studio up, 1 model, takes no new work"]
+        );
+        assert_eq!(
+            with(|node| (node.reach, node.standing) = ("down".into(), "offline".into())),
+            ["studio is offline"]
+        );
+        assert_eq!(with(|node| node.origin = "http://y:1".into()), Vec::<String>::new(), "it moved");
     }
 
     #[test]

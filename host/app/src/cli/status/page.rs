@@ -15,7 +15,7 @@ type Cell = (String, Tone);
 
 /// All of it.
 pub(crate) fn text(view: &StatusView, terminal: Terminal) -> String {
-    let page = Page::new(view, terminal);
+    let page = Page::of(&view.nodes, terminal, ON_DISK);
     let mut out = page.title(view);
     out.push('\n');
     out += &page.row("requests", &requests(view.requests), Tone::Plain);
@@ -28,6 +28,12 @@ pub(crate) fn text(view: &StatusView, terminal: Terminal) -> String {
         out += &format!("\n{}", page.row("next", next, Tone::Warn));
     }
     out
+}
+
+/// The model servers alone, each with all its models.
+pub(crate) fn servers(nodes: &[NodeView], terminal: Terminal) -> String {
+    let page = Page::of(nodes, terminal, usize::MAX);
+    nodes.iter().map(|node| page.node(node)).collect()
 }
 
 /// What is shown while the router does not answer.
@@ -60,9 +66,38 @@ pub(crate) fn state(state: &str) -> &str {
     }
 }
 
+/// How a server stands, in a few words: `up, version 0.12.6, draining`.
+pub(crate) fn standing(node: &NodeView) -> (String, Tone) {
+    let (word, tone) = match (node.reach.as_str(), node.standing.as_str()) {
+        ("up", "stale" | "held") => ("up", Tone::Warn),
+        ("up", _) if !node.draining.is_empty() => ("up", Tone::Warn),
+        ("up", _) => ("up", Tone::Good),
+        (_, "offline") => ("offline", Tone::Warn),
+        ("down", _) => ("down", Tone::Bad),
+        _ => ("has not answered yet", Tone::Warn),
+    };
+    let version = match (word, node.kind.as_str(), node.version.as_str()) {
+        ("up", "ollama" | "", "") => None,
+        ("up", "ollama" | "", version) => Some(format!("version {version}")),
+        ("up", kind, version) => Some(format!("{kind} {version}").trim_end().to_owned()),
+        _ => None,
+    };
+    let silent = match (node.standing.as_str(), node.agent.as_ref().and_then(|agent| agent.heard_ms)) {
+        ("stale", Some(ms)) => Some(format!("agent silent for {}", print::lasting(ms / 1_000))),
+        ("stale", None) => Some("its agent was not heard yet".to_owned()),
+        ("held", _) => Some("held back".to_owned()),
+        _ => None,
+    };
+    let draining = (!node.draining.is_empty()).then(|| "draining".to_owned());
+    let words = [Some(word.to_owned()), version, silent, draining];
+    (words.into_iter().flatten().collect::<Vec<_>>().join(", "), tone)
+}
+
 /// Widths that all nodes share.
 struct Page {
     terminal: Terminal,
+    /// Models that are only on disk and are shown one by one.
+    on_disk: usize,
     /// Of the names of nodes and of the words before rows.
     head: usize,
     /// Of the columns of models.
@@ -70,11 +105,11 @@ struct Page {
 }
 
 impl Page {
-    fn new(view: &StatusView, terminal: Terminal) -> Self {
+    fn of(nodes: &[NodeView], terminal: Terminal, on_disk: usize) -> Self {
         let width = |text: &str| text.chars().count();
-        let heads = view.nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
-        let mut page = Self { terminal, head: heads.max().unwrap_or(0), columns: Vec::new() };
-        let rows: Vec<_> = view.nodes.iter().flat_map(|node| shown(node).0).map(cells).collect();
+        let heads = nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
+        let mut page = Self { terminal, on_disk, head: heads.max().unwrap_or(0), columns: Vec::new() };
+        let rows: Vec<_> = nodes.iter().flat_map(|node| shown(node, on_disk).0).map(cells).collect();
         let count = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widest = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| width(&cell.0)).max()
@@ -113,19 +148,16 @@ impl Page {
 
     fn node(&self, node: &NodeView) -> String {
         let address = node.origin.trim_start_matches("http://");
-        let (state, tone) = match node.reach.as_str() {
-            "up" if node.version.is_empty() => ("up".to_owned(), Tone::Good),
-            "up" => (format!("up, version {}", node.version), Tone::Good),
-            "down" => ("down".to_owned(), Tone::Bad),
-            _ => ("has not answered yet".to_owned(), Tone::Warn),
-        };
+        let (state, tone) = standing(node);
         let indent = self.head + 2;
         let name = self.terminal.paint(Tone::Strong, &format!("{:<indent$}", node.name));
-        let mut out = format!("{name}{address}  {}\n", self.terminal.paint(tone, &state));
-        if node.reach == "down" {
+        // A machine without a server has no address.
+        let space = if address.is_empty() { "" } else { "  " };
+        let mut out = format!("{name}{address}{space}{}\n", self.terminal.paint(tone, &state));
+        if node.reach == "down" && node.standing != "offline" {
             out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
         }
-        let (models, hidden) = shown(node);
+        let (models, hidden) = shown(node, self.on_disk);
         for model in models {
             out += &self.model(cells(model));
         }
@@ -156,11 +188,11 @@ impl Page {
 const SIZE: usize = 2;
 
 /// Models in the order in which they matter, and those that are only counted.
-fn shown(node: &NodeView) -> (Vec<&ModelView>, Vec<&ModelView>) {
+fn shown(node: &NodeView, on_disk: usize) -> (Vec<&ModelView>, Vec<&ModelView>) {
     let idle = |model: &&ModelView| model.state == "on disk" && model.busy == 0;
     let (mut rest, mut first): (Vec<_>, Vec<_>) = node.models.iter().partition(idle);
     // One more takes no more room than the line that would count it.
-    let hidden = if rest.len() > ON_DISK + 1 { rest.split_off(ON_DISK) } else { Vec::new() };
+    let hidden = if rest.len() > on_disk.saturating_add(1) { rest.split_off(on_disk) } else { Vec::new() };
     first.append(&mut rest);
     (first, hidden)
 }
@@ -192,6 +224,8 @@ fn cells(model: &ModelView) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use herdwick_wire::status::PluginCountsView;
+
+    use herdwick_wire::nodes::AgentView;
 
     use super::*;
 
@@ -267,6 +301,29 @@ mini      192.168.100.200:11434  down
 next      see what is wrong with the plugin: herdwick plugins list
 ";
         assert_eq!(text(&view(nodes), Terminal::default()), expected);
+    }
+
+    #[test]
+    fn a_server_says_how_it_stands_in_a_few_words() {
+        let agent = |heard_ms| Some(AgentView { program: "herdwick 0.1.0".to_owned(), heard_ms });
+        let up = || NodeView { kind: "ollama".to_owned(), ..node("studio", "", Vec::new()) };
+        let down = || node("studio", "nothing listens there", Vec::new());
+        let is = |standing: &str, node: NodeView| NodeView { standing: standing.to_owned(), ..node };
+        for (node, expected) in [
+            (is("online", up()), "up, version 0.12.6"),
+            (NodeView { kind: "vllm".to_owned(), ..up() }, "up, vllm 0.12.6"),
+            (NodeView { draining: vec!["operator".to_owned()], ..up() }, "up, version 0.12.6, draining"),
+            (is("held", up()), "up, version 0.12.6, held back"),
+            (
+                NodeView { agent: agent(Some(72_000)), ..is("stale", up()) },
+                "up, version 0.12.6, agent silent for 1 min 12 s",
+            ),
+            (is("stale", down()), "down, its agent was not heard yet"),
+            (is("offline", down()), "offline"),
+            (is("plain", down()), "down"),
+        ] {
+            assert_eq!(standing(&node).0, expected);
+        }
     }
 
     #[test]
