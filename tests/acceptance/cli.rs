@@ -66,7 +66,7 @@ fn what_is_mistyped_is_told_with_what_was_meant() {
     for (args, what, next) in [
         (&["statu"][..], "there is no command `herdwick statu`", "did you mean `herdwick status`?"),
         (&["plugins", "lst"], "no command `herdwick plugins lst`", "did you mean `herdwick plugins list`?"),
-        (&["frobnicate"], "there is no command", "there are serve, status, try, explain,"),
+        (&["frobnicate"], "there is no command", "there are serve, node, status, try,"),
         (&["http://10.0.0.5"], "there is no command", "named with --node: herdwick --node http://10.0.0.5"),
         (&["serve", "--liten", "x"], "`herdwick serve` has no option --liten", "did you mean `--listen`?"),
         (&["--watch"], "`herdwick` has no option --watch", "`herdwick status --watch` exists"),

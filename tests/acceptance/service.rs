@@ -66,6 +66,10 @@ fn every_manager_gets_its_own_definition() {
         assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""), "{manager}");
         assert!(printed.stdout.starts_with(begins) && printed.stdout.contains(holds), "{}", printed.stdout);
         assert!(printed.stdout.contains(env!("CARGO_BIN_EXE_herdwick")), "{}", printed.stdout);
+        let node =
+            finished(&["service", "print", "node", "--user", "--for", manager, "--", "--router", "studio"]);
+        assert_eq!((node.code, node.stderr.as_str()), (Some(0), ""), "{manager}");
+        assert!(node.stdout.contains("node") && node.stdout.contains("studio"), "{}", node.stdout);
     }
 }
 

@@ -4,6 +4,7 @@
 mod forward;
 mod guests;
 mod paths;
+mod seats;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

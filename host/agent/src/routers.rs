@@ -120,8 +120,10 @@ impl Routers {
             }
             return None;
         }
-        // If it turns out to be one that is known and moved, the two links become one.
-        if addresses.is_empty() || links.iter().any(|link| link.knows(&addresses)) {
+        // If it turns out to be one that is known and moved, the two links become one. A router that showed another key
+        // is another one, whatever addresses somebody said that it has.
+        let may_be_it = |link: &&Arc<Link>| link.key().is_none() || sighting.fingerprint.is_none();
+        if addresses.is_empty() || links.iter().filter(may_be_it).any(|link| link.knows(&addresses)) {
             return None;
         }
         self.add(addresses.into_iter().map(|address| (address, Source::Seen)).collect(), None)
@@ -134,10 +136,11 @@ impl Routers {
             return None;
         }
         if links.all.len() >= MOST {
-            // What somebody says on the network, and nobody ever answered to, must not keep out who answers.
-            let Some(rumour) = links.all.iter().position(|link| link.is_rumour()) else {
+            // What somebody says on the network, and nobody ever answered to, must not keep out who answers. Whoever is
+            // left alone now is told of again.
+            let Some(rumour) = links.all.iter().position(|link| link.is_old_rumour()) else {
                 let first = addresses.first().map_or("?", |(address, _)| address.as_str());
-                tracing::warn!("a router at {first} is left alone: {MOST} are served already");
+                tracing::debug!("a router at {first} is left alone for now: {MOST} are looked for");
                 return None;
             };
             links.all.remove(rumour).end();
@@ -229,17 +232,31 @@ mod tests {
         assert!(routers.links()[0].knows(&["10.0.0.9:2".to_owned()]), "its signature will tell");
     }
 
-    #[test]
-    fn a_flood_of_rumours_keeps_nobody_out_who_answers() {
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_rumours_keeps_nobody_out_who_answers() {
         let routers = routers("routers-flood", &[], &[(1, "10.0.0.1:1")]);
         let met = routers.seen(&seen(1, None)).expect("a new link");
         assert!(routers.met(&met, key(2), "10.0.0.9:1"));
-        for port in 2..1_000 {
-            assert!(routers.seen(&seen(port, None)).is_some(), "{port}");
-            assert!(routers.links().len() <= MOST);
-        }
+        let flood =
+            |from: u16| (from..from + 100).filter(|port| routers.seen(&seen(*port, None)).is_some()).count();
+        assert_eq!(flood(2), MOST - 2, "each is tried for a while");
+        assert_eq!(flood(200), 0);
+        tokio::time::advance(crate::beat::link::TRIED).await;
+        assert_eq!(flood(400), MOST - 2, "then others have their turn");
         let known: Vec<_> = routers.links().iter().filter_map(|link| link.key()).collect();
         assert_eq!(known, [key(1), key(2)], "whoever answered stays");
+    }
+
+    #[test]
+    fn nobody_hides_a_router_by_naming_its_address_as_his_own() {
+        let routers = routers("routers-hidden", &[], &[]);
+        let addresses = [1, 2].map(|last| SocketAddr::from(([10, 0, 0, last], 1))).to_vec();
+        let thief = Sighting { addresses: addresses.clone(), fingerprint: seen(1, Some(key(1))).fingerprint };
+        let link = routers.seen(&thief).expect("a new link");
+        assert!(routers.met(&link, key(1), "10.0.0.2:1"));
+        let owner =
+            Sighting { addresses: addresses[..1].to_vec(), fingerprint: seen(1, Some(key(2))).fingerprint };
+        assert!(routers.seen(&owner).is_some());
     }
 
     #[test]

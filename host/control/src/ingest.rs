@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use herdwick_fleet::{Moment, Report, Snapshot};
+use herdwick_fleet::{Door, Moment, Report, ServerReport, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -195,8 +195,11 @@ impl Ingest {
     /// A router that is in its own fleet would ask itself for ever.
     fn asks_itself(&self, report: &Report) -> Result<(), Refusal> {
         let port = self.parts.port;
-        let is_ours =
-            report.servers.iter().any(|server| server.port == port) && (self.parts.is_own)(report.address);
+        let is_asked = |server: &ServerReport| match &server.door {
+            Door::Direct => server.port == port,
+            Door::Forwarded { port: at, .. } => *at == port || server.port == port,
+        };
+        let is_ours = report.servers.iter().any(is_asked) && (self.parts.is_own)(report.address);
         if is_ours { Err(Refusal::Itself(port)) } else { Ok(()) }
     }
 
@@ -206,6 +209,8 @@ impl Ingest {
         let state = &mut *self.state();
         // Somebody else may have taken its place while the keeper was asked.
         let Some(agent) = state.sessions.get(key) else { return reply };
+        // An agent that names other ports in each beat must not have us remember all of them.
+        agent.lists.retain(|port, _| sent.lists.iter().any(|list| list.port == *port));
         for list in sent.lists {
             if list.is_here {
                 agent.lists.insert(list.port, list.hash);

@@ -94,8 +94,10 @@ impl Slots {
 }
 
 impl Count {
+    /// What is told of others is an estimate, of connections and not of requests: a client that keeps one open and asks
+    /// nothing would shut a machine out for as long as it does. So they never take the last slot.
     fn free(self) -> u32 {
-        self.total.saturating_sub(self.busy).saturating_sub(self.foreign)
+        self.total.saturating_sub(self.foreign).max(1).saturating_sub(self.busy)
     }
 
     const fn pack(self) -> u64 {
@@ -163,6 +165,16 @@ mod tests {
         assert_eq!((slots.busy(), slots.foreign(), slots.total()), (0, 7, 3), "each number keeps its bits");
         slots.set_foreign(0);
         assert_eq!(slots.free(), 3);
+    }
+
+    #[test]
+    fn others_never_take_the_last_slot() {
+        let slots = Arc::new(Slots::new(1));
+        slots.set_foreign(5);
+        assert_eq!(slots.free(), 1, "an idle connection of somebody shuts nobody out");
+        let ours = slots.try_acquire();
+        assert!(ours.is_some() && slots.try_acquire().is_none());
+        assert_eq!((slots.busy(), slots.free()), (1, 0));
     }
 
     #[test]

@@ -19,7 +19,25 @@ pub(crate) fn parse<T: DeserializeOwned>(
     serde_json::from_slice(body).map_err(|error| ProbeError::Format { what, whose, cause: error.to_string() })
 }
 
-/// A text that is kept.
+/// A text that is kept, without what a terminal would act on.
 pub(crate) fn cut(text: String) -> String {
-    if text.len() <= TEXT { text } else { text.chars().take(TEXT / 4).collect() }
+    let is_short = text.len() <= TEXT;
+    if is_short && !text.contains(char::is_control) {
+        return text;
+    }
+    let most = if is_short { TEXT } else { TEXT / 4 };
+    text.chars().filter(|c| !c.is_control()).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_short_and_does_nothing_to_a_terminal() {
+        assert_eq!(cut("0.30.0".to_owned()), "0.30.0");
+        assert_eq!(cut("\u{1b}[2J0.30.0\r\n".to_owned()), "[2J0.30.0");
+        assert_eq!(cut("羊".repeat(1_000)).len(), 150);
+        assert_eq!(cut(format!("\u{7f}{}", "x".repeat(TEXT))).len(), TEXT / 4);
+    }
 }

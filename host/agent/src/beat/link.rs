@@ -31,6 +31,9 @@ const SILENT: Duration = Duration::from_secs(2);
 const NEWS: Duration = Duration::from_millis(100);
 /// Introductions in a row before a router is taken for one that cannot make up its mind.
 const INTRODUCTIONS: u32 = 3;
+/// How long whoever is only said to be there is looked for before others have their turn: long enough for two addresses
+/// that swallow everything.
+pub(crate) const TRIED: Duration = Duration::from_secs(5);
 /// Addresses at which one router is looked for. Those that the operator named are never given up.
 const ADDRESSES: usize = 12;
 
@@ -79,6 +82,8 @@ pub(crate) struct Link {
     heard: watch::Sender<Option<Phase>>,
     /// Nobody looks for it any more.
     over: watch::Sender<bool>,
+    /// When somebody first said that it is there.
+    since: Instant,
 }
 
 #[derive(Debug)]
@@ -99,13 +104,16 @@ impl Link {
             standing: watch::Sender::new(Standing::Looking(String::new())),
             heard: watch::Sender::new(None),
             over: watch::Sender::new(false),
+            since: Instant::now(),
         }
     }
 
-    /// Whether it is only said to be there: nobody named it, and nobody ever answered.
-    pub(crate) fn is_rumour(&self) -> bool {
+    /// Whether it is only said to be there, and was looked for: nobody named it, and nobody ever answered.
+    pub(crate) fn is_old_rumour(&self) -> bool {
         let known = self.lock();
-        known.key.is_none() && known.addresses.iter().all(|(_, source)| *source == Source::Seen)
+        let is_rumour =
+            known.key.is_none() && known.addresses.iter().all(|(_, source)| *source == Source::Seen);
+        is_rumour && self.since.elapsed() >= TRIED
     }
 
     /// It is looked for no more.

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tokio::time::{sleep, timeout};
 
 use super::guests::{Counted, Guests};
 use super::paths;
+use super::seats::{Seat, Seats};
 
 /// Ports that are tried, one after the other, before any free one is taken.
 const PORTS: u16 = 16;
@@ -110,33 +111,37 @@ async fn bind(address: IpAddr, first: u16) -> io::Result<TcpListener> {
 
 /// Never returns.
 async fn accept(listener: TcpListener, through: Arc<Through>) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS));
+    let (all, seats) = (Arc::new(Semaphore::new(CONNECTIONS)), Arc::new(Seats::default()));
     // Ends with this task, and each connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         // It is never closed.
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { return };
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let Ok(room) = Arc::clone(&all).acquire_owned().await else { return };
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(_) => {
                 sleep(AGAIN).await;
                 continue;
             }
         };
         while connections.try_join_next().is_some() {}
+        // Who has too many already is hung up on, and not even told.
+        let Some(seat) = seats.take(from.ip()) else { continue };
         let through = Arc::clone(&through);
         connections.spawn(async move {
-            serve(stream, through).await;
-            drop(seat);
+            serve(stream, through, seat).await;
+            drop(room);
         });
     }
 }
 
-async fn serve(stream: TcpStream, through: Arc<Through>) {
+/// The seat is kept until somebody shows a bearer.
+async fn serve(stream: TcpStream, through: Arc<Through>, seat: Seat) {
     prepare(&stream);
+    let seat = Arc::new(Mutex::new(Some(seat)));
     let service = service_fn(|request| {
-        let through = Arc::clone(&through);
-        async move { Ok::<_, Infallible>(answer(request, &through).await) }
+        let (through, seat) = (Arc::clone(&through), Arc::clone(&seat));
+        async move { Ok::<_, Infallible>(answer(request, &through, &seat).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
@@ -153,12 +158,13 @@ fn prepare(stream: &TcpStream) {
 
 type Answer = Response<Either<Full<Bytes>, Passed>>;
 
-async fn answer(request: Request<Incoming>, through: &Through) -> Answer {
+async fn answer(request: Request<Incoming>, through: &Through, seat: &Mutex<Option<Seat>>) -> Answer {
     let bearer = request.headers().get(header::AUTHORIZATION).map(HeaderValue::as_bytes);
     let bearer = bearer.and_then(|value| value.strip_prefix(b"Bearer "));
     let Some(router) = bearer.and_then(|bearer| through.guests.whose(bearer)) else {
         return refuse(StatusCode::UNAUTHORIZED, "this port is for the router of this machine's agent");
     };
+    seat.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(is_work) = paths::passed(request.method(), request.uri().path()) else {
         return refuse(StatusCode::NOT_FOUND, "this is not passed on");
     };

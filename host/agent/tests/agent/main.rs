@@ -126,6 +126,31 @@ fn a_hidden_server_is_reached_through_the_agent_by_its_router_alone() {
     assert_eq!(asked, 1, "nothing that was refused reached the server");
 }
 
+/// More silent connections than a door takes at all, from another address of this machine; only Linux has them all.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_neighbour_who_connects_and_says_nothing_keeps_no_router_out() {
+    let node = hidden();
+    let router = ScriptedRouter::start(1);
+    let _agent = Running::start(folder("neighbour"), &[router.name()], &[place(&node)]);
+    let beat = router.beat("a door is told", 0, |beat| beat.servers.iter().any(|s| s.forward.is_some()));
+    let door = beat.servers[0].forward.clone().expect("a door");
+    let to = std::net::SocketAddr::from(([127, 0, 0, 1], door.port));
+    let silent = || {
+        let socket =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 66], 0)).into()).expect("an address");
+        socket.connect(&to.into()).expect("somebody listens");
+        socket
+    };
+    let _held: Vec<_> = (0..400).map(|_| silent()).collect();
+    let began = std::time::Instant::now();
+    let answer = ask(door.port, "GET", "/api/tags", Some(&door.bearer), "");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    // Who says nothing is hung up on only after half a minute.
+    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn whoever_leaves_takes_the_request_along_and_others_hear_of_what_runs() {

@@ -34,7 +34,7 @@ const DATAGRAM: usize = 9_000;
 pub(crate) struct Seen {
     /// By interface and family, in the order of names.
     pub(crate) ways: Vec<Way>,
-    /// Other machines that said something.
+    /// Other machines that said something, at least.
     pub(crate) others: usize,
 }
 
@@ -80,7 +80,9 @@ pub(crate) async fn look() -> Seen {
         others.extend(heard);
         tried.insert(order, way);
     }
-    Seen { ways: tried.into_values().collect(), others: others.len() }
+    // A machine may answer by both families.
+    let v6 = others.iter().filter(|address| address.is_ipv6()).count();
+    Seen { ways: tried.into_values().collect(), others: v6.max(others.len() - v6) }
 }
 
 impl Seen {

@@ -20,8 +20,6 @@ pub(crate) struct Known {
     /// What the router says of it: that it is up, or why nobody is sent there. `None` when no router was asked, or it
     /// does not know yet.
     pub(crate) router: Option<Result<(), String>>,
-    /// Only its router has what it asks for, so that others are refused.
-    pub(crate) is_locked: bool,
 }
 
 /// A machine that was asked.
@@ -39,12 +37,7 @@ impl Known {
             "down" => Some(Err(node.why.clone())),
             _ => None,
         };
-        Some(Self {
-            name: node.name.clone(),
-            origin: Origin::parse(&node.origin).ok()?,
-            router,
-            is_locked: false,
-        })
+        Some(Self { name: node.name.clone(), origin: Origin::parse(&node.origin).ok()?, router })
     }
 }
 
@@ -77,7 +70,7 @@ impl Seen {
 }
 
 pub(crate) fn judge(seen: &Seen) -> Line {
-    let Known { name, origin, router, is_locked } = &seen.known;
+    let Known { name, origin, router } = &seen.known;
     let check = format!("node {name}");
     let at = origin.authority();
     match (&seen.answer, router) {
@@ -96,17 +89,24 @@ pub(crate) fn judge(seen: &Seen) -> Line {
             .fix("have the router look again:")
             .command(format!("herdwick nodes test {name}"))
         }
-        (Ok(answer), router) => {
+        (Ok(answer), view) => {
             let ms = answer.took.as_millis();
-            let both = if router.is_some() { "; the router sees it too" } else { "" };
-            let locked = matches!(answer.status, 401 | 403);
-            if locked && !is_locked {
-                return Line::problem(check, format!("refuses this machine at {at} ({})", answer.status))
-                    .cause("it takes requests of another router, or of its own machine, alone")
-                    .fix("start the agent there, which joins this router:")
-                    .command("herdwick node");
+            match (matches!(answer.status, 401 | 403), view.is_some()) {
+                (true, true) => Line::good(
+                    check,
+                    format!("answers at {at} in {ms} ms; its agent lets its router in, and nobody else"),
+                ),
+                (true, false) => {
+                    Line::problem(check, format!("refuses this machine at {at} ({})", answer.status))
+                        .cause("it takes requests of another router, or of its own machine, alone")
+                        .fix("start the agent there, which joins this router:")
+                        .command("herdwick node")
+                }
+                (false, true) => {
+                    Line::good(check, format!("answers at {at} in {ms} ms; the router sees it too"))
+                }
+                (false, false) => Line::good(check, format!("answers at {at} in {ms} ms")),
             }
-            Line::good(check, format!("answers at {at} in {ms} ms{both}"))
         }
         (Err(silence), Some(Ok(()))) => {
             Line::note(check, format!("no answer at {at} from here, but the router has one"))
@@ -147,25 +147,24 @@ mod tests {
             name: "studio".to_owned(),
             origin: Origin { host: "10.0.0.5".to_owned(), port: 11_434 },
             router: None,
-            is_locked: false,
         };
         let up = Answer { status: 200, ..Answer::default() };
         let refused = Answer { status: 403, ..Answer::default() };
         let router = Answer { is_router: true, ..Answer::default() };
         let down = Some(Err("no answer within 2 s".to_owned()));
-        for (answer, view, is_locked, verdict, told) in [
-            (Ok(up.clone()), None, false, Verdict::Good, "answers at 10.0.0.5:11434"),
-            (Ok(up.clone()), Some(Ok(())), false, Verdict::Good, "the router sees it too"),
-            (Ok(up), down.clone(), false, Verdict::Problem, "as the router says: no answer within 2 s"),
-            (Ok(refused.clone()), None, false, Verdict::Problem, "refuses this machine"),
-            (Ok(refused), Some(Ok(())), true, Verdict::Good, "answers"),
-            (Ok(router), None, false, Verdict::Problem, "is a router"),
-            (Err(Silence::Refused), None, false, Verdict::Problem, "herdwick node"),
-            (Err(Silence::Lost), down, false, Verdict::Problem, "off or asleep"),
-            (Err(Silence::Lost), Some(Ok(())), false, Verdict::Note, "but the router has one"),
-            (Err(Silence::NoName), None, false, Verdict::Problem, "its name is not known"),
+        for (answer, view, verdict, told) in [
+            (Ok(up.clone()), None, Verdict::Good, "answers at 10.0.0.5:11434"),
+            (Ok(up.clone()), Some(Ok(())), Verdict::Good, "the router sees it too"),
+            (Ok(up), down.clone(), Verdict::Problem, "as the router says: no answer within 2 s"),
+            (Ok(refused.clone()), None, Verdict::Problem, "refuses this machine"),
+            (Ok(refused), Some(Ok(())), Verdict::Good, "its router in"),
+            (Ok(router), None, Verdict::Problem, "is a router"),
+            (Err(Silence::Refused), None, Verdict::Problem, "herdwick node"),
+            (Err(Silence::Lost), down, Verdict::Problem, "off or asleep"),
+            (Err(Silence::Lost), Some(Ok(())), Verdict::Note, "but the router has one"),
+            (Err(Silence::NoName), None, Verdict::Problem, "its name is not known"),
         ] {
-            let line = judge(&Seen { known: Known { router: view, is_locked, ..known.clone() }, answer });
+            let line = judge(&Seen { known: Known { router: view, ..known.clone() }, answer });
             assert_eq!(line.verdict, verdict, "{line:?}");
             assert!(format!("{line:?}").contains(told), "{told:?} is not in {line:?}");
         }

@@ -15,23 +15,41 @@ const SKEW: Duration = Duration::from_secs(60);
 /// Says that the process serves, and which version it is.
 const PATH: &str = "/healthz";
 
+/// How a router came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// Somebody named it.
+    Named,
+    /// The agent of this machine reported there before, or is to.
+    Met,
+    /// It says on the network that it is there.
+    Seen,
+    /// One may run on this machine.
+    Here,
+    /// One should run on this machine: it did before.
+    HereBefore,
+}
+
 /// A router that was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) origin: Origin,
-    /// Somebody said that it is there.
-    pub(crate) named: bool,
-    /// One should run on this machine: it did before.
-    pub(crate) expected: bool,
+    pub(crate) known: Known,
     pub(crate) answer: Result<Answer, Silence>,
     /// This machine's clock when it answered.
     pub(crate) now: SystemTime,
 }
 
 /// Asks the router.
-pub(crate) async fn look(origin: Origin, named: bool, expected: bool) -> Seen {
+pub(crate) async fn look(origin: Origin, known: Known) -> Seen {
     let answer = ask::get(&origin, PATH).await;
-    Seen { origin, named, expected, answer, now: SystemTime::now() }
+    Seen { origin, known, answer, now: SystemTime::now() }
+}
+
+impl Known {
+    pub(crate) fn is_here(self) -> bool {
+        matches!(self, Self::Here | Self::HereBefore)
+    }
 }
 
 impl Seen {
@@ -47,7 +65,7 @@ impl Seen {
 }
 
 pub(crate) fn judge(seen: &Seen) -> Line {
-    let Seen { origin, named, expected, answer, .. } = seen;
+    let Seen { origin, known, answer, .. } = seen;
     let at = origin.authority();
     match answer {
         Ok(answer) if !answer.is_router => Line::problem(CHECK, format!("another program answers at {at}"))
@@ -69,8 +87,14 @@ pub(crate) fn judge(seen: &Seen) -> Line {
                 .command("herdwick status")
         }
         Ok(answer) => version(&at, answer),
-        Err(silence) if *named => {
-            let line = Line::problem(CHECK, format!("no router answers at {at}")).cause(silence.to_string());
+        Err(silence) if !known.is_here() => {
+            let how = match known {
+                Known::Met => ", to which the agent here reported",
+                Known::Seen => ", where one says on the network that it is",
+                Known::Named | Known::Here | Known::HereBefore => "",
+            };
+            let line =
+                Line::problem(CHECK, format!("no router answers at {at}{how}")).cause(silence.to_string());
             match silence {
                 Silence::Refused => line
                     .fix("start it on that machine, or say where it is:")
@@ -88,7 +112,7 @@ pub(crate) fn judge(seen: &Seen) -> Line {
             }
         }
         Err(silence) if *silence == Silence::Refused => {
-            let verdict = if *expected { Verdict::Problem } else { Verdict::Note };
+            let verdict = if *known == Known::HereBefore { Verdict::Problem } else { Verdict::Note };
             Line::of(verdict, CHECK, format!("no router runs on this machine (nothing listens at {at})"))
                 .fix("start one, for now or for good; or say where it is:")
                 .command("herdwick")
@@ -176,13 +200,7 @@ mod tests {
 
     fn seen(answer: Result<Answer, Silence>) -> Seen {
         let origin = Origin { host: "studio".to_owned(), port: 11_435 };
-        Seen {
-            origin,
-            named: true,
-            expected: false,
-            answer,
-            now: UNIX_EPOCH + Duration::from_secs(784_111_777),
-        }
+        Seen { origin, known: Known::Named, answer, now: UNIX_EPOCH + Duration::from_secs(784_111_777) }
     }
 
     fn router(version: &str) -> Answer {
@@ -214,9 +232,15 @@ mod tests {
 
     #[test]
     fn a_router_that_does_not_run_is_a_problem_only_where_one_did() {
-        for (expected, verdict) in [(true, Verdict::Problem), (false, Verdict::Note)] {
-            let line = judge(&Seen { named: false, expected, ..seen(Err(Silence::Refused)) });
+        for (known, verdict, told) in [
+            (Known::HereBefore, Verdict::Problem, "no router runs on this machine"),
+            (Known::Here, Verdict::Note, "no router runs on this machine"),
+            (Known::Met, Verdict::Problem, "to which the agent here reported"),
+            (Known::Seen, Verdict::Problem, "says on the network"),
+        ] {
+            let line = judge(&Seen { known, ..seen(Err(Silence::Refused)) });
             assert_eq!(line.verdict, verdict);
+            assert!(line.found.contains(told), "{line:?}");
         }
     }
 

@@ -86,13 +86,13 @@ fn one(out: &mut String, line: &Line, width: usize, terminal: Terminal) {
     let (mark, tone) = mark(line.verdict, terminal);
     let columns = terminal.columns().unwrap_or(COLUMNS);
     let indent = mark.chars().count() + 1 + width + GAP;
-    let check = format!("{:<width$}", line.check);
+    let check = format!("{:<width$}", printable(&line.check));
     let check = if line.verdict == Verdict::Problem { terminal.paint(Tone::Strong, &check) } else { check };
     // A name that is too long for its column pushes what was found into the next line.
     let found = if line.check.chars().count() > width {
-        format!("\n{:indent$}{}", "", wrap(&line.found, columns, indent))
+        format!("\n{:indent$}{}", "", wrap(&printable(&line.found), columns, indent))
     } else {
-        format!("{:GAP$}{}", "", wrap(&line.found, columns, indent))
+        format!("{:GAP$}{}", "", wrap(&printable(&line.found), columns, indent))
     };
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{} {check}{found}", terminal.paint(tone, mark));
@@ -101,7 +101,7 @@ fn one(out: &mut String, line: &Line, width: usize, terminal: Terminal) {
         let mut label = terminal.paint(Tone::Faint, &format!("{label:<LABEL$}"));
         // A text may have lines of its own, like the problems of a configuration.
         for part in text.lines() {
-            let _ = writeln!(out, "{:indent$}{label}{}", "", wrap(part, columns, indent + LABEL));
+            let _ = writeln!(out, "{:indent$}{label}{}", "", wrap(&printable(part), columns, indent + LABEL));
             label = " ".repeat(LABEL);
         }
     }
@@ -109,8 +109,13 @@ fn one(out: &mut String, line: &Line, width: usize, terminal: Terminal) {
         let label = if index == 0 && line.fix.is_none() { "fix" } else { "" };
         let label = terminal.paint(Tone::Faint, &format!("{label:<LABEL$}"));
         // In one piece, to be pasted.
-        let _ = writeln!(out, "{:indent$}{label}{}", "", terminal.paint(Tone::Strong, command));
+        let _ = writeln!(out, "{:indent$}{label}{}", "", terminal.paint(Tone::Strong, &printable(command)));
     }
+}
+
+/// What other programs said, without what a terminal would act on.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn mark(verdict: Verdict, terminal: Terminal) -> (&'static str, Tone) {
@@ -171,6 +176,15 @@ mod tests {
         assert!(text.contains("\x1b[32m✓\x1b[0m port") && text.contains("\x1b[31m✗\x1b[0m"), "{text}");
         let plain = Report::new(&[], &lines, Duration::ZERO).text(Terminal::of(60, 24, false));
         assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+    }
+
+    #[test]
+    fn what_others_said_does_nothing_to_a_terminal() {
+        let line =
+            Line::problem("no\u{7}de", "\u{1b}[2Jgone").cause("one\ntwo\r\u{9b}").command("ping \u{1b}c");
+        let text = Report::new(&[], &[line], Duration::ZERO).text(Terminal::of(80, 24, false));
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+        assert!(text.contains("?[2Jgone") && text.contains("two??"), "{text}");
     }
 
     #[test]

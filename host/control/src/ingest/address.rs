@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Where clouds tell a machine its own secrets.
-const METADATA: [IpAddr; 2] = [
+const METADATA: [IpAddr; 3] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
 ];
 
@@ -37,6 +38,7 @@ mod tests {
             ("fd00::5", true),
             ("2001:db8::5", true),
             ("169.254.169.254", false),
+            ("100.100.100.200", false),
             ("169.254.1.1", false),
             ("fe80::1", false),
             ("fd00:ec2::254", false),

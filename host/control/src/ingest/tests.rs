@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use herdwick_fleet::{Agent, BackendKind, Claim, Model, ModelName};
+use herdwick_wire::beat::ForwardBeat;
 
 use super::*;
 
@@ -318,6 +319,43 @@ fn a_flood_costs_no_look_and_hurts_only_whoever_sends_it() {
     assert!(reply.problem.is_some_and(|problem| problem.contains("beat once a second")));
     assert!(reply.interval_ms >= 100);
     assert_eq!((sender.beats(&ingest).0, desk.count()), (200, 2));
+}
+
+#[test]
+fn a_router_is_never_reached_through_a_door_that_leads_to_itself() {
+    let (ingest, desk) = router(1);
+    let forward = |port| ForwardBeat { port, bearer: "0123456789abcdef".to_owned() };
+    for (at, server, door, is_taken) in [
+        ([127, 0, 0, 1], 11_434, None, true),
+        ([127, 0, 0, 1], PORT, None, false),
+        ([127, 0, 0, 1], 11_434, Some(PORT), false),
+        ([127, 0, 0, 1], 11_434, Some(11_436), true),
+        // Another machine's port of the same number is another port.
+        ([10, 0, 0, 5], PORT, None, true),
+    ] {
+        let mut sender = Sender::new(7);
+        sender.beat.servers = vec![ServerBeat::new(BackendKind::Ollama, server)];
+        sender.beat.servers[0].forward = door.map(forward);
+        let (status, reply) = read(&send(&ingest, at.into(), sender.next()));
+        let is_itself = reply.problem.is_some_and(|problem| problem.contains("the router's own"));
+        assert_eq!((status == 401, is_itself), (is_taken, !is_taken), "{at:?} {server} {door:?}");
+    }
+    assert_eq!(desk.count(), 0, "nobody has a session yet");
+}
+
+#[test]
+fn an_agent_with_other_ports_in_each_beat_is_remembered_with_the_last_ones() {
+    let (ingest, _) = router(1);
+    let mut sender = Sender::joined(7, &ingest);
+    for port in 1_000..1_050 {
+        let mut server = ServerBeat::new(BackendKind::Ollama, port);
+        server.tell(&Claim::Models(vec![model("a:1b")]));
+        sender.beat.servers = vec![server];
+        assert_eq!(sender.beats(&ingest).0, 200);
+    }
+    let mut state = ingest.state();
+    let agent = state.sessions.get(&sender.identity.public()).expect("it beats");
+    assert_eq!(agent.lists.keys().collect::<Vec<_>>(), [&1_049]);
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl Fleet {
     }
 
     /// Takes a machine out with all its servers.
-    fn dismiss(&mut self, node: NodeId) -> Vec<Event> {
+    pub(super) fn dismiss(&mut self, node: NodeId) -> Vec<Event> {
         let rows = self.machines.get(&node).map(|machine| machine.rows.clone()).unwrap_or_default();
         for row in rows {
             self.strike(row);

@@ -70,7 +70,7 @@ impl Fleet {
     /// Makes room for a machine that reports for the first time.
     fn join(&mut self, report: &Report, events: &mut Vec<Event>) -> bool {
         let name = name(&report.name);
-        if self.machines.len() >= NODES {
+        if self.machines.len() >= NODES && !self.make_room(events) {
             if !std::mem::replace(&mut self.is_crowded, true) {
                 events.push(Event::Crowded { name: name.into(), most: NODES });
             }
@@ -80,6 +80,21 @@ impl Fleet {
         name.clone_into(&mut machine.calls_itself);
         self.machines.insert(report.node, machine);
         self.changed(report.node);
+        true
+    }
+
+    /// Forgets the machine that was silent longest, of those that are offline and of which nobody said anything. Whoever
+    /// makes up machines by the thousand must not keep out those that are there.
+    fn make_room(&mut self, events: &mut Vec<Event>) -> bool {
+        let is_forgettable = |machine: &&Machine| {
+            machine.node.standing == Standing::Lost
+                && machine.source == Source::Found
+                && !(machine.is_renamed || machine.is_labelled || machine.node.draining.by_operator)
+        };
+        let forgettable = self.machines.values().filter(is_forgettable);
+        let oldest = forgettable.min_by_key(|machine| machine.beats.map(|beats| beats.last));
+        let Some(oldest) = oldest.map(|machine| machine.node.id) else { return false };
+        events.extend(self.dismiss(oldest));
         true
     }
 
@@ -169,10 +184,11 @@ impl Fleet {
     ) -> Option<RowId> {
         let id = BackendId { node, port: server.port };
         let here = self.place(address);
-        // What listens on this machine for this machine alone the router reaches without anybody's help. An agent that
-        // came by loopback looked for it there, and knows better.
-        let is_needless = here.is_loopback() && !address.to_canonical().is_loopback();
-        let (address, port, bearer) = match &server.door {
+        // What listens on this machine for this machine alone the router reaches without anybody's help, and on
+        // loopback alone, whichever of the machine's addresses its agent reports from. But one that reports from
+        // where we would ask has looked for it there, and knows better.
+        let is_needless = here.is_loopback() && address.to_canonical() != here;
+        let (host, port, bearer) = match &server.door {
             Door::Forwarded { .. } if is_needless => (here, server.port, None),
             Door::Forwarded { port, bearer } => (address, *port, Some(bearer)),
             Door::Direct => (address, server.port, None),
@@ -180,12 +196,12 @@ impl Fleet {
         let known = self.rows.get(&id).copied();
         if let Some(member) = known.and_then(|row| self.members.get_mut(&row)) {
             let origin = &member.backend.origin;
-            let is_there = origin.port == port && origin.host.parse() == Ok(address);
+            let is_there = origin.port == port && origin.host.parse() == Ok(host);
             if is_there && member.backend.bearer.as_ref() == bearer {
                 return known;
             }
         }
-        let origin = Origin { host: address.to_string(), port };
+        let origin = Origin { host: host.to_string(), port };
         if self.is_contested(id, &origin, events) {
             if let Some(row) = known {
                 self.strike(row);

@@ -147,18 +147,69 @@ fn a_server_behind_its_agent_is_reached_by_its_agents_port_with_its_bearer() {
     report.servers[0].door = herdwick_fleet::Door::Forwarded { port: 11_436, bearer: "another start".into() };
     lan.hear(report.clone());
     assert_eq!(lan.only().bearer.as_deref(), Some("another start"));
-    // On the router's own machine nobody has to pass on anything: an agent that found the router by another address
-    // does not know that it is here.
-    lan.fleet.set_here([address(1)]);
-    lan.hear(report.clone());
-    let here = lan.only();
-    assert_eq!((here.origin.to_string().as_str(), here.bearer), ("http://127.0.0.1:11434", None));
-    // One that came by loopback looked there, and the server listens elsewhere.
+    // On the router's own machine as well, if the agent looked where the router would ask: the server listens elsewhere.
     report.address = [127, 0, 0, 1].into();
     lan.hear(report);
     let behind = lan.only();
     assert_eq!(behind.origin.to_string(), "http://127.0.0.1:11436");
     assert!(behind.bearer.is_some());
+}
+
+#[test]
+fn a_server_for_its_machine_alone_is_reached_on_loopback_whichever_address_its_agent_reports_from() {
+    let mut lan = Lan::default();
+    lan.fleet.learn_here(address(1));
+    for from in [address(1), std::net::Ipv6Addr::LOCALHOST.into()] {
+        let mut report = lan.report(1);
+        report.address = from;
+        report.servers[0].door = forwarded(11_436);
+        lan.hear(report.clone());
+        let here = lan.only();
+        assert_eq!(
+            (here.origin.to_string().as_str(), here.bearer),
+            ("http://127.0.0.1:11434", None),
+            "{from}"
+        );
+        let row = here.row;
+        lan.hear(report);
+        assert_eq!(lan.only().row, row);
+    }
+    // One that listens on all of them is reached where its agent is.
+    lan.beat(1);
+    assert_eq!(lan.only().origin.to_string(), "http://10.0.0.1:11434");
+}
+
+#[test]
+fn machines_that_somebody_made_up_keep_out_nobody_who_is_there() {
+    let mut lan = Lan::default();
+    let made_up = |lan: &Lan, number: usize| {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        let mut report = lan.report(1);
+        report.node = herdwick_fleet::NodeId::from_key(&key);
+        report.name = format!("made-up-{number}");
+        report.servers = Vec::new();
+        report
+    };
+    let mut known = 0;
+    let late = loop {
+        let report = made_up(&lan, known);
+        if lan.hear(report.clone()).iter().any(|said| said.contains("left out")) {
+            break report;
+        }
+        known += 1;
+    };
+    assert!(known >= 1_000, "all of them are heard: {known}");
+    lan.fleet.drain("made-up-0").expect("the first of them");
+    lan.wait(30 * BEAT);
+    let said = lan.hear(late);
+    assert!(said.iter().any(|said| said.contains("joined")), "{said:?}");
+    let snapshot = lan.see();
+    assert_eq!(snapshot.nodes().len(), known);
+    assert!(
+        snapshot.nodes().iter().any(|node| &*node.name == "made-up-0"),
+        "an operator's word keeps a machine"
+    );
 }
 
 #[test]

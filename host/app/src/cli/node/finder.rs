@@ -3,10 +3,15 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use herdwick_agent::{Agent, Finder, Sighting};
 use herdwick_discovery::{Advertiser, Browser, Card, Mdns, Role, Settings};
 use herdwick_fleet::Origin;
+use tokio::time::timeout;
+
+/// How often everybody who is seen is told of again.
+const AGAIN: Duration = Duration::from_secs(30);
 
 /// Multicast DNS, where it is spoken.
 #[derive(Clone)]
@@ -60,7 +65,14 @@ impl Finder for Seen {
             if let Some(sighting) = self.queue.pop_front() {
                 return Some(sighting);
             }
-            let now = browser.changed().await;
+            // Whoever was not looked for when it was seen, since there were too many, has another chance.
+            let now = match timeout(AGAIN, browser.changed()).await {
+                Ok(now) => now,
+                Err(_) => {
+                    self.last = Arc::new([]);
+                    browser.now()
+                }
+            };
             let is_news = |sighting: &&herdwick_discovery::Sighting| {
                 let same = |known: &herdwick_discovery::Sighting| {
                     known.fingerprint == sighting.fingerprint && known.addresses == sighting.addresses
