@@ -221,3 +221,36 @@ fn an_agent_that_is_told_to_end_takes_its_machine_out() {
     until("no work is sent there", || (post(router.address, "/api/chat", ASK).status != 200).then_some(()));
     assert_eq!(agent.ended(), Some(0));
 }
+
+/// Kills of each side, at moments spread over what a start and its first beats take.
+const KILLS: u64 = 50;
+
+#[test]
+fn whoever_is_killed_at_whatever_moment_all_is_whole_again() {
+    let scratch = Scratch::new("kills");
+    let node = Node::start_on("studio", "127.0.0.7:0", MODEL);
+    let (at, router_state, agent_state) = (free(), scratch.path("router"), scratch.path("agent"));
+    let mut the_router = router(at, &router_state);
+    let mut the_agent = agent(&node, &[at], &agent_state);
+    let mut worst = Duration::ZERO;
+    for kill in 0..KILLS {
+        served(at, Instant::now());
+        // sleeps because the moment of the kill is what is varied
+        std::thread::park_timeout(Duration::from_millis(kill * 173 % 1_000));
+        if kill % 2 == 0 {
+            the_router.kill();
+            the_router = router(at, &router_state);
+        } else {
+            the_agent.kill();
+            the_agent = agent(&node, &[at], &agent_state);
+            // Until it is heard of again the router asks where nobody passes on any more.
+            the_agent.log.line("reporting to the router");
+        }
+        worst = worst.max(served(at, Instant::now()));
+    }
+    println!("whole again within {worst:?}");
+    assert!(worst < WHOLE, "{worst:?}");
+    let status = get(at, "/admin/v1/status").json().to_string();
+    assert_eq!(status.matches("\"name\":\"studio").count(), 1, "{status}");
+    drop(the_agent);
+}
