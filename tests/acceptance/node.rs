@@ -223,7 +223,7 @@ fn an_agent_that_is_told_to_end_takes_its_machine_out() {
 }
 
 /// Kills of each side, at moments spread over what a start and its first beats take.
-const KILLS: u64 = 50;
+const KILLS: u64 = 6;
 
 #[test]
 fn whoever_is_killed_at_whatever_moment_all_is_whole_again() {
