@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::support::{Agent, Client, Log, Reply, Router, nobody, until};
+use crate::support::{Agent, Client, Log, Node, Reply, Router, nobody, post, until};
 
 /// A router whose only node of its own is off, and its log.
 fn router(options: &[&str]) -> (Router, Log) {
@@ -15,6 +15,78 @@ fn herd(router: SocketAddr, body: &str) -> Reply {
     let mut client = Client::connect(router);
     client.send("POST", "/heartbeat", &[("content-type", "application/json")], body.as_bytes());
     client.reply()
+}
+
+/// What the model is asked for.
+const ASK: &str = r#"{"model":"m:1b","prompt":"hi","stream":false}"#;
+const MODEL: &[&str] = &["--slots", "1", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
+
+/// The answer of the machine with this name, once the router knows that it has the model.
+fn answered_by(router: &Router, node: &str) -> Reply {
+    until(&format!("{node} answers"), || {
+        let reply = post(router.address, "/api/generate", ASK);
+        (reply.status == 200 && reply.header("x-herdwick-node") == node).then_some(reply)
+    })
+}
+
+#[test]
+fn a_machine_whose_agent_joins_serves_at_its_address_whatever_it_writes() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    let reply = answered_by(&router, "studio");
+    assert!(reply.text().contains("\"done\":true"), "{}", reply.text());
+    // Fields that would say where it is.
+    let mut said = serde_json::to_value(&agent.beat).expect("a beat is JSON");
+    said["seq"] = (agent.beat.seq + 1).into();
+    agent.beat.seq += 1;
+    for field in ["address", "host", "ip", "url", "lan_ip"] {
+        said[field] = "10.9.9.9".into();
+        said["servers"][0][field] = "http://10.9.9.9:80".into();
+    }
+    assert_eq!(agent.seal_body(said.to_string().into_bytes()).send(router.address).status, 200);
+    answered_by(&router, "studio");
+    assert_eq!(node.asked(), 2);
+}
+
+#[test]
+fn a_machine_that_names_a_wrong_port_is_told_of_and_may_mend_it() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let mut agent = Agent::new("studio").serves(nobody().port(), &["m:1b"]);
+    agent.join(router.address);
+    until("a request is told that nothing listens there", || {
+        let reply = post(router.address, "/api/generate", ASK);
+        let is_told = matches!(reply.status, 502 | 503) && reply.error().contains("studio");
+        is_told.then_some(())
+    });
+    let mut mended = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    (mended.router, mended.beat.session, mended.beat.boot, mended.beat.seq) =
+        (agent.router, agent.beat.session.clone(), agent.beat.boot.clone(), agent.beat.seq);
+    mended.join(router.address);
+    answered_by(&router, "studio");
+}
+
+#[test]
+fn a_herd_node_serves_at_its_own_address_and_takes_no_work_once_it_drains() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let port = node.address.port();
+    let body = format!(
+        r#"{{"node_id":"mini","cpu":{{"cores_physical":8,"utilization_pct":3.0}},
+        "memory":{{"total_gb":16.0,"used_gb":8.0,"available_gb":8.0}},"ollama_host":"http://10.9.9.9:{port}","lan_ip":"10.9.9.9",
+        "ollama":{{"models_available":["m:1b"],"models_available_meta":null,"models_available_sizes":{{"m:1b":1.0}},
+        "models_loaded":[{{"name":"m:1b","size_gb":1.0,"context_length":8192}}],"num_parallel":1}}}}"#
+    );
+    assert_eq!(herd(router.address, &body).status, 200);
+    answered_by(&router, "mini");
+    assert_eq!(herd(router.address, r#"{"node_id":"mini","draining":true}"#).status, 200);
+    until("it takes no new work", || {
+        (post(router.address, "/api/generate", ASK).status == 503).then_some(())
+    });
+    assert_eq!(herd(router.address, &body).status, 200);
+    answered_by(&router, "mini");
 }
 
 #[test]
@@ -104,6 +176,22 @@ fn of_two_machines_with_one_key_one_serves_and_the_other_is_told_what_to_do() {
 }
 
 #[test]
+fn a_machine_that_comes_back_with_another_key_is_another_node_and_its_operator_is_told() {
+    let (router, log) = router(&[]);
+    let node = Node::start("elsewhere", MODEL);
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    answered_by(&router, "studio");
+    let mut other = Agent::with_seed("studio", [9; 32]).serves(nobody().port(), &["m:1b"]);
+    other.join(router.address);
+    assert_eq!(other.beat(router.address).reply.name, "studio-2");
+    let line = log.line("\"code\":\"changed_key\"");
+    assert!(line.contains(&agent.key().node().to_string()), "{line}");
+    assert!(line.contains("herdwick nodes forget studio; if not, somebody speaks in its place"), "{line}");
+    assert_eq!(agent.beat(router.address).reply.name, "studio");
+}
+
+#[test]
 fn an_agent_that_restarts_is_back_at_once() {
     let (router, _log) = router(&[]);
     let mut agent = Agent::new("studio").serves(11_434, &["m:1b"]);
@@ -150,7 +238,7 @@ fn what_breaks_a_rule_is_refused_in_words_and_throws_nobody_out() {
 
 #[test]
 fn pages_proxies_and_other_methods_send_no_heartbeats() {
-    let (router, _log) = router(&[]);
+    let (router, log) = router(&[]);
     let json = ("content-type", "application/json");
     for (headers, status, told) in [
         (&[("content-type", "text/plain")][..], 415, "send JSON"),
@@ -176,6 +264,14 @@ fn pages_proxies_and_other_methods_send_no_heartbeats() {
     let mut client = Client::connect(router.address);
     client.send("GET", "/fleet/v1/beat", &[], b"");
     assert_eq!(client.reply().status, 405);
+    end(router);
+    let lines: Vec<_> =
+        log.rest().into_iter().filter(|line| line.contains("\"client\":\"127.0.0.1\"")).collect();
+    // One for each reason, of eight refusals and a method.
+    let told =
+        |code: &str| lines.iter().filter(|line| line.contains(&format!("\"ending\":\"{code}\""))).count();
+    let codes = ["unsupported_media_type", "forbidden", "origin_not_allowed", "method_not_allowed"];
+    assert_eq!(codes.map(told), [1, 1, 1, 1], "{lines:?}");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use crate::health::Health;
 /// Decisions over which a shadow's disagreements are counted.
 const SHADOW_DECISIONS: usize = 1_000;
 
+/// What an agent may write the data plane lets in.
+const _: () = assert!(herdwick_proxy::BEAT_BYTES == herdwick_wire::beat::limits::BODY);
+
 /// Has requests answered on the control thread.
 pub(crate) struct OnControl {
     pub(crate) admin: Admin,

@@ -138,6 +138,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         identity,
         secret: identity::random().context("no session can be made")?,
         desk: Arc::new(keeper.desk()),
+        fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
         start,

@@ -1,17 +1,26 @@
 //! One line of log per request. The data thread only lays a record down; the control thread makes the lines, ten
 //! times a second, so that a request neither pays for its line nor wakes another thread.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use herdwick_fleet::{Outcome, Outcomes};
+use herdwick_fleet::{Ending, Outcome, Outcomes};
 use tracing::Level;
 
 /// The lines' target, for whoever filters them.
 const TARGET: &str = "herdwick::request";
 /// Routes of operators, their tools and agents, told only when the filter asks for more than usual.
 const QUIET: [&str; 5] = ["/admin/", "/fleet/v1/beat", "/healthz", "/heartbeat", "/readyz"];
+/// Of these, the routes of agents. One that is refused here, and not by whoever takes heartbeats in, is told all the same:
+/// nobody else says why a machine does not join.
+const BEATS: [&str; 2] = ["/fleet/v1/beat", "/heartbeat"];
+/// Time between two such lines about one client and for one reason. It beats on, and says nothing new.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
+/// Such lines that are remembered; when there are more, all may be told again.
+const TOLD: usize = 256;
 /// How long a record lies before its line is made.
 const PERIOD: Duration = Duration::from_millis(100);
 /// Records that may lie in one tray: 80,000 requests per second, and at most 3 MB.
@@ -36,8 +45,16 @@ pub(crate) struct RequestLog {
     /// Two, so that one is free while the other is emptied.
     trays: [Mutex<Vec<Outcome>>; 2],
     /// What lines are being made of; held until all of them are made.
-    making: Mutex<Vec<Outcome>>,
+    making: Mutex<Making>,
     dropped: AtomicU64,
+}
+
+/// What whoever makes lines has at hand.
+#[derive(Default)]
+struct Making {
+    outcomes: Vec<Outcome>,
+    /// When an agent that is refused was told of.
+    told: BTreeMap<(IpAddr, &'static str), Instant>,
 }
 
 impl Outcomes for RequestLog {
@@ -85,9 +102,10 @@ impl RequestLog {
     pub(crate) fn empty(&self) {
         let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         for tray in &self.trays {
-            std::mem::swap(&mut *making, &mut *tray.lock().unwrap_or_else(PoisonError::into_inner));
-            making.drain(..).for_each(line);
-            making.shrink_to(KEPT);
+            let Making { outcomes, told } = &mut *making;
+            std::mem::swap(outcomes, &mut *tray.lock().unwrap_or_else(PoisonError::into_inner));
+            outcomes.drain(..).filter(|outcome| is_told(outcome, told)).for_each(line);
+            outcomes.shrink_to(KEPT);
         }
         match self.dropped.swap(0, Relaxed) {
             0 => {}
@@ -96,11 +114,28 @@ impl RequestLog {
     }
 }
 
-fn line(outcome: Outcome) {
-    // Whoever asks every second how we are must not bury the rest.
-    if QUIET.contains(&outcome.route) && !tracing::enabled!(target: TARGET, Level::DEBUG) {
-        return;
+/// Whoever asks every second how we are must not bury the rest.
+fn is_told(outcome: &Outcome, told: &mut BTreeMap<(IpAddr, &'static str), Instant>) -> bool {
+    if !QUIET.contains(&outcome.route) || tracing::enabled!(target: TARGET, Level::DEBUG) {
+        return true;
     }
+    let Ending::Refused(code) = outcome.ending else { return false };
+    if !BEATS.contains(&outcome.route) {
+        return false;
+    }
+    let now = Instant::now();
+    let agent = (outcome.client, code);
+    if told.get(&agent).is_some_and(|at| now.duration_since(*at) < TELL_AGAIN) {
+        return false;
+    }
+    if told.len() >= TOLD {
+        told.clear();
+    }
+    told.insert(agent, now);
+    true
+}
+
+fn line(outcome: Outcome) {
     let ms = |duration: Duration| duration.as_micros() as f64 / 1e3;
     tracing::info!(
         target: TARGET,
@@ -127,7 +162,7 @@ fn line(outcome: Outcome) {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use herdwick_fleet::{Ending, RequestId};
+    use herdwick_fleet::RequestId;
 
     use super::*;
 
@@ -173,6 +208,30 @@ mod tests {
             log.trays[0].lock().unwrap().len()
         };
         assert_eq!([Logged::All, Logged::Failures, Logged::Off].map(kept), [3, 2, 0]);
+    }
+
+    #[test]
+    fn an_agent_that_is_refused_is_told_of_once_a_minute_and_not_buried_by_those_that_are_heard() {
+        let mut told = BTreeMap::new();
+        let beat = |last, ending| Outcome {
+            route: "/fleet/v1/beat",
+            client: [8, 8, 8, last].into(),
+            ending,
+            ..outcome()
+        };
+        let mut tells = |outcome| is_told(&outcome, &mut told);
+        assert!(!tells(beat(1, Ending::Complete)));
+        assert!(tells(beat(1, Ending::Refused("not_near"))));
+        assert!(!tells(beat(1, Ending::Refused("not_near"))));
+        assert!(tells(beat(1, Ending::Refused("forbidden"))), "for another reason");
+        assert!(tells(beat(2, Ending::Refused("not_near"))), "another one");
+        assert!(!tells(Outcome { route: "/readyz", ending: Ending::Refused("no_node"), ..outcome() }));
+        assert!(tells(outcome()));
+        for number in 0..10_000_u32 {
+            let stranger = IpAddr::from(number.to_be_bytes());
+            tells(Outcome { client: stranger, ..beat(0, Ending::Refused("not_near")) });
+        }
+        assert!(told.len() <= TOLD);
     }
 
     #[test]

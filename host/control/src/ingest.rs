@@ -2,18 +2,18 @@
 //! handed to the fleet's keeper. What fails a check changes nothing. Runs on the control thread; it keeps no fleet.
 //!
 //! In the order of a beat: `flood` counts addresses before anything is looked at, `address` says where a machine can be,
-//! `sealed` who speaks, `sessions` whether that start of an agent may and whether the beat is new, `pins` whether a machine
-//! came back with another key. `refusal` has the words for all that fails, `hush` keeps a flood of them out of the log.
-//! `herd` is the shorter way of an agent that signs nothing.
+//! `sealed` who speaks, `sessions` whether that start of an agent may and whether the beat is new, `stranger` whether a
+//! machine came back with another key. `refusal` has the words for all that fails, `hush` keeps a flood of them out of the
+//! log. `herd` is the shorter way of an agent that signs nothing.
 
 mod address;
 mod flood;
 mod herd;
 mod hush;
-mod pins;
 mod refusal;
 mod sealed;
 mod sessions;
+mod stranger;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -21,8 +21,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
-use herdwick_fleet::{Door, Moment, NodeId, Report, ServerReport};
+use herdwick_fleet::{Door, Moment, Report, ServerReport, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -31,7 +32,6 @@ use http::{Request, Response, StatusCode};
 use flood::Flood;
 use herd::Herd;
 use hush::Hush;
-use pins::Pins;
 use refusal::Refusal;
 use sealed::Sealed;
 use sessions::{Said, Sessions, Turned};
@@ -65,6 +65,8 @@ pub struct IngestParts {
     pub secret: [u8; 32],
     /// The keeper.
     pub desk: Arc<dyn Desk>,
+    /// The newest picture of the fleet: who was known before a machine reported.
+    pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Where the router listens.
     pub port: u16,
     /// Whether an address is one of this machine.
@@ -85,7 +87,6 @@ struct State {
     flood: Flood,
     hush: Hush,
     sessions: Sessions,
-    pins: Pins,
     herd: Herd,
 }
 
@@ -103,16 +104,9 @@ impl Ingest {
             flood: Flood::default(),
             hush: Hush::default(),
             sessions: Sessions::new(parts.secret),
-            pins: Pins::default(),
             herd: Herd::default(),
         };
         Self { us: parts.identity.public(), parts, state: Mutex::new(state) }
-    }
-
-    /// A machine that was known before this start, and where it was: whoever comes from there under its name with another
-    /// key is told of.
-    pub fn remember(&self, name: &str, address: IpAddr, node: NodeId) {
-        self.state().pins.pin(name, address, node);
     }
 
     /// `POST /fleet/v1/beat`, from this address.
@@ -173,13 +167,14 @@ impl Ingest {
         if agent.is_new() {
             let Report { name, address: from, node, .. } = report;
             tracing::info!(name, %from, %node, "an agent speaks for a machine, and its key is pinned");
-            if let Some(before) = state.pins.pin(name, *from, *node)
+            if let Some(before) = stranger::took_place_of(report, &self.parts.fleet.load())
                 && let Some(held) = state.hush.pass("changed_key", *from, report.at)
             {
+                let code = "changed_key";
                 tracing::warn!(
-                    name, %from, %node, %before, held,
-                    "a machine came back with another key, and is another node; if its agent was not installed anew, \
-                     somebody speaks in its place"
+                    code, %from, %node, before = %before.id, held,
+                    "an agent calls itself {name} and is where that was, with another key, and is another node; if it was \
+                     installed anew: herdwick nodes forget {}; if not, somebody speaks in its place", before.name
                 );
             }
         }

@@ -13,9 +13,8 @@ use crate::gate;
 use crate::relay::Body;
 use crate::rescue::Problem;
 
-/// Bytes of a heartbeat's body. Agents keep to it (`herdwick_wire::beat::limits`); one of Ollama Herd with fifty models
-/// has 14 KB.
-pub(crate) const BEAT: usize = 256 << 10;
+/// Bytes of a heartbeat's body. Agents of ours keep to it; one of Ollama Herd with fifty models has 14 KB.
+pub const BEAT_BYTES: usize = 256 << 10;
 
 /// Whoever answers them.
 pub trait Aside: Send + Sync {

@@ -42,5 +42,5 @@ mod tries;
 mod upstream;
 
 pub use aliases::Aliases;
-pub use aside::{Aside, Matter};
+pub use aside::{Aside, BEAT_BYTES, Matter};
 pub use router::{Limits, Parts, Router};

@@ -101,10 +101,12 @@ async fn beat(
     aside::admit_beat(&request, peer.address(), router.gate.is_near(peer.address()))?;
     let (head, body) = request.into_parts();
     let body =
-        encoding::read_within(aside::BEAT, body, &head, router).await.map_err(|problem| match problem {
-            Problem::BodyTooLarge { limit } => Problem::BeatTooLarge { limit },
-            problem => problem,
-        })?;
+        encoding::read_within(aside::BEAT_BYTES, body, &head, router).await.map_err(
+            |problem| match problem {
+                Problem::BodyTooLarge { limit } => Problem::BeatTooLarge { limit },
+                problem => problem,
+            },
+        )?;
     Ok(aside::serve(router.aside(), matter, peer.address(), Request::from_parts(head, body)).await)
 }
 

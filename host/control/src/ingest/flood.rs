@@ -13,6 +13,8 @@ const PER_SECOND: u64 = 50;
 const BURST: u64 = 100;
 /// Addresses that are counted at once. One that has been quiet for two seconds is forgotten when there is no room.
 const ADDRESSES: usize = 1_024;
+/// Time between two looks for addresses that have been quiet: a crowd of strangers must not cost a look each.
+const SWEEP: Duration = Duration::from_millis(100);
 /// A second in the unit of [`Bucket::left`].
 const BEAT: u64 = 1_000;
 
@@ -20,6 +22,7 @@ const BEAT: u64 = 1_000;
 #[derive(Default)]
 pub(crate) struct Flood {
     buckets: HashMap<IpAddr, Bucket>,
+    swept: Option<Moment>,
 }
 
 struct Bucket {
@@ -48,7 +51,8 @@ impl Flood {
     }
 
     fn has_room(&mut self, now: Moment) -> bool {
-        if self.buckets.len() >= ADDRESSES {
+        if self.buckets.len() >= ADDRESSES && self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
+            self.swept = Some(now);
             self.buckets.retain(|_, bucket| bucket.at(now) < BURST * BEAT);
         }
         self.buckets.len() < ADDRESSES

@@ -11,10 +11,14 @@ const QUIET: Duration = Duration::from_secs(60);
 /// Lines that are remembered. With more at once all share one line.
 const LINES: usize = 256;
 
+/// Time between two looks for lines that are over: a crowd of strangers must not cost a look each.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// The lines of the last minute.
 #[derive(Default)]
 pub(crate) struct Hush {
     lines: BTreeMap<(&'static str, Option<IpAddr>), Line>,
+    swept: Option<Moment>,
 }
 
 struct Line {
@@ -26,7 +30,9 @@ impl Hush {
     /// Whether a line passes; if so, how many of its like were held back since the last one.
     pub(crate) fn pass(&mut self, kind: &'static str, about: IpAddr, now: Moment) -> Option<u64> {
         let known = self.lines.contains_key(&(kind, Some(about)));
-        if !known && self.lines.len() >= LINES {
+        let is_full = !known && self.lines.len() >= LINES;
+        if is_full && self.swept.is_none_or(|swept| now.since(swept) >= SWEEP) {
+            self.swept = Some(now);
             self.lines.retain(|_, line| now.since(line.at) < QUIET);
         }
         // Whom there is no room for is told of together with the others.

@@ -236,3 +236,16 @@ fn what_a_later_version_may_say_is_left_out() {
     let report = Beat::read(body.to_string().as_bytes()).unwrap().report(seen()).unwrap();
     assert_eq!((report.servers.len(), report.readings.len()), (1, COLUMNS.len()));
 }
+
+#[test]
+fn what_the_fuzzer_begins_with_is_good() {
+    for (seed, servers) in [
+        (include_str!("../../../../../tests/fuzz/seeds/beat/knock.json"), 0),
+        // Its hash was made by another program, after the words of `models_hash`.
+        (include_str!("../../../../../tests/fuzz/seeds/beat/list.json"), 1),
+        (include_str!("../../../../../tests/fuzz/seeds/beat/steady.json"), 2),
+    ] {
+        let report = Beat::read(seed.as_bytes()).unwrap().report(seen());
+        assert_eq!(report.map(|report| report.servers.len()), Ok(servers), "{seed}");
+    }
+}
