@@ -16,10 +16,14 @@ mod killing;
 mod leaving;
 mod logging;
 mod memory;
+#[cfg(target_os = "linux")]
+mod node;
+mod nodes;
 mod pages;
 mod plugins;
 mod ready;
 mod relaying;
+mod remembering;
 mod routes;
 mod routing;
 mod service;

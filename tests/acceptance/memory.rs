@@ -2,43 +2,24 @@
 //! there is none.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::path::PathBuf;
 #[cfg(unix)]
 use std::process::Command as Shell;
 
-use crate::support::{Finished, Router, finished_with, nobody};
+use crate::support::{Finished, Router, Scratch, finished_with, nobody};
 
 /// Says where a router finds what must survive; empty, as if it were not set.
 const STATE_DIR: &str = "HERDWICK_STATE_DIR";
 
-/// A folder of one test alone, gone with it; not made yet.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Self {
-        let name = format!("memory-{}-{name}", std::process::id());
-        Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
-    }
-
-    fn text(&self) -> &str {
-        self.0.to_str().expect("a path of letters")
-    }
-
-    /// The file as a router left it that was stopped.
-    #[cfg(unix)]
-    fn used(&self) -> PathBuf {
-        let router = Router::start(&[silent()], &["--state-dir", self.text()]);
-        let told = Shell::new("sh").args(["-c", &format!("kill -TERM {}", router.id())]).status();
-        assert!(told.is_ok_and(|status| status.success()));
-        assert_eq!(router.ended(), Some(0));
-        self.0.join("state.db")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The file as a router left it that was stopped.
+#[cfg(unix)]
+fn used(scratch: &Scratch) -> PathBuf {
+    let router = Router::start(&[silent()], &["--state-dir", scratch.text()]);
+    let told = Shell::new("sh").args(["-c", &format!("kill -TERM {}", router.id())]).status();
+    assert!(told.is_ok_and(|status| status.success()));
+    assert_eq!(router.ended(), Some(0));
+    scratch.path().join("state.db")
 }
 
 fn silent() -> String {
@@ -77,8 +58,8 @@ fn a_second_router_is_told_who_has_the_folder() {
 #[cfg(unix)]
 fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     let scratch = Scratch::new("newer");
-    let file = scratch.used();
-    assert!(!scratch.0.join("state.db-wal").exists(), "a router that ends in order leaves one file");
+    let file = used(&scratch);
+    assert!(!scratch.path().join("state.db-wal").exists(), "a router that ends in order leaves one file");
     // The number of the version stands at byte 60, as SQLite documents ("user version").
     let mut bytes = fs::read(&file).expect("it is there");
     bytes[60..64].copy_from_slice(&7_u32.to_be_bytes());
@@ -93,22 +74,21 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
 #[test]
 fn a_broken_file_is_set_aside_and_the_router_serves() {
     let scratch = Scratch::new("broken");
-    fs::create_dir_all(&scratch.0).expect("a folder");
-    fs::write(scratch.0.join("state.db"), "this is no database; it is long enough to be one")
+    fs::create_dir_all(scratch.path()).expect("a folder");
+    fs::write(scratch.path().join("state.db"), "this is no database; it is long enough to be one")
         .expect("written");
     let (router, log) =
         Router::start_logged(&[silent()], &["--state-dir", scratch.text()], &[("HERDWICK_LOG", "warn")]);
     let told = log.line("state.db is broken (");
     assert!(told.contains("set aside as"), "{told}");
     drop(router);
-    let aside = fs::read_dir(&scratch.0).expect("a folder").flatten();
-    assert_eq!(aside.filter(|e| e.file_name().to_string_lossy().contains(".broken-")).count(), 1);
+    assert_eq!(scratch.names().iter().filter(|name| name.contains(".broken-")).count(), 1);
 }
 
 #[test]
 fn without_a_folder_it_serves_and_says_that_nothing_will_be_remembered() {
     let scratch = Scratch::new("none");
-    fs::write(&scratch.0, "a file where a folder should be").expect("written");
+    fs::write(scratch.path(), "a file where a folder should be").expect("written");
     let file = scratch.text();
     for (home, why) in [("", "no home folder is known here"), (file, "cannot be used: Not a directory")] {
         let variables = [(STATE_DIR, ""), ("XDG_STATE_HOME", ""), ("HOME", home)];
@@ -122,5 +102,5 @@ fn without_a_folder_it_serves_and_says_that_nothing_will_be_remembered() {
     assert_eq!(error, format!("error: the state folder {file}/state cannot be used"));
     assert_eq!(cause, "cause: Not a directory");
     assert!(next.contains("--state-dir DIR"), "{next}");
-    fs::remove_file(&scratch.0).expect("our own file");
+    fs::remove_file(scratch.path()).expect("our own file");
 }

@@ -4,12 +4,14 @@
 mod agent;
 mod http;
 mod process;
+mod scratch;
 
 pub(crate) use agent::Agent;
 pub(crate) use http::{Client, Reply, get, post};
 #[cfg(unix)]
 pub(crate) use process::finished_after;
-pub(crate) use process::{Finished, Log, Node, Router, Watched, finished, finished_with, nobody};
+pub(crate) use process::{Finished, Log, Machine, Node, Router, Watched, finished, finished_with, nobody};
+pub(crate) use scratch::Scratch;
 
 use std::time::{Duration, Instant};
 

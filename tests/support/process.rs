@@ -255,6 +255,48 @@ impl Router {
         self.running.child.id()
     }
 
+    /// Kills the process at once.
+    pub(crate) fn kill(mut self) {
+        self.running.child.kill().expect("it can be killed");
+        self.running.child.wait().expect("it ends");
+    }
+
+    /// Returns its exit code once it has ended.
+    pub(crate) fn ended(self) -> Option<i32> {
+        self.running.ended()
+    }
+}
+
+/// The agent of a machine, `herdwick node`, in a process of its own, with its log.
+pub(crate) struct Machine {
+    running: Running,
+    pub(crate) log: Log,
+}
+
+impl Machine {
+    /// `options` are those of `herdwick node`; it looks for no model server that they do not name.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let args: Vec<&str> = ["node"].into_iter().chain(options.iter().copied()).collect();
+        let mut running = Running::of(herdwick(&args).stderr(Stdio::piped()));
+        let log = Log { lines: lines(running.child.stderr.take().expect("its log is ours")) };
+        Self { running, log }
+    }
+
+    /// The first line of its banner that contains `mark`.
+    pub(crate) fn line(&self, mark: &str) -> String {
+        self.running.line(mark)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.running.child.id()
+    }
+
+    /// Kills the process at once.
+    pub(crate) fn kill(mut self) {
+        self.running.child.kill().expect("it can be killed");
+        self.running.child.wait().expect("it ends");
+    }
+
     /// Returns its exit code once it has ended.
     pub(crate) fn ended(self) -> Option<i32> {
         self.running.ended()

@@ -5,6 +5,7 @@
 //! nobody tells is unknown. Never the agent's own environment: it says what an Ollama would be told that we start, and
 //! we start none.
 
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
 mod go;
 #[cfg(target_os = "macos")]
 mod launchd;
@@ -16,6 +17,7 @@ mod systemd;
 use herdwick_fleet::Origin;
 
 /// More than this at once is a typing mistake.
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
 const MOST: u32 = 1_024;
 
 /// What it was started with, as far as the machine tells.
@@ -29,6 +31,7 @@ pub(crate) struct Figures {
     pub(crate) keep_alive_s: Option<i64>,
 }
 
+#[cfg(any(target_os = "linux", target_os = "macos", test))]
 impl Figures {
     /// Reads them from variables, of which the last of a name counts. What is not set, or set to Ollama's 0 for "find
     /// out", stays unknown: the default is another one in each version.

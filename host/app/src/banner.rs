@@ -76,7 +76,8 @@ fn next(out: &mut String, snapshot: &Snapshot, router: &str) {
         out,
         &[
             ("ollama serve".to_owned(), "start Ollama here"),
-            ("herdwick --node http://HOST:11434".to_owned(), "name another machine"),
+            ("herdwick node".to_owned(), "on another machine: it reports here"),
+            ("herdwick --node http://HOST:11434".to_owned(), "or name that machine"),
             ("herdwick --demo".to_owned(), "look around, no model"),
             (format!("herdwick status{router}"), "see what is wrong"),
         ],

@@ -8,6 +8,7 @@ mod examples;
 mod explain;
 mod health;
 mod node;
+mod nodes;
 mod places;
 mod plugins;
 pub(crate) mod print;
@@ -61,6 +62,9 @@ enum Command {
     /// Have a router or an agent run from now on, as a service of the system.
     #[command(subcommand)]
     Service(service::Command),
+    /// Look after the machines: list, add, drain, test and forget them.
+    #[command(subcommand)]
+    Nodes(nodes::Command),
     /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -118,6 +122,7 @@ impl Cli {
             Command::Explain(args) => args.run(),
             Command::Health(args) => args.run(),
             Command::Service(command) => command.run(&Env::of_process()),
+            Command::Nodes(command) => command.run(),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),

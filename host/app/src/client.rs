@@ -10,12 +10,13 @@ use bytes::Bytes;
 use herdwick_fleet::Origin;
 use herdwick_proxy::listen::ListenError;
 use herdwick_wire::admin::ErrorView;
-use http::header::HOST;
+use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -56,9 +57,21 @@ impl RouterArg {
         runtime()?.block_on(self.document(Method::POST, path))
     }
 
+    /// Asks with a document for another, or for one to be gone: an empty answer is JSON's `null`.
+    pub(crate) fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&impl Serialize>,
+    ) -> anyhow::Result<T> {
+        let body = body.map(serde_json::to_vec).transpose()?.unwrap_or_default();
+        let told = runtime()?.block_on(self.whole(method, path, Bytes::from(body)))?;
+        read(if told.is_empty() { b"null" } else { &told })
+    }
+
     /// `GET`s a text.
     pub(crate) fn text(&self, path: &str) -> anyhow::Result<String> {
-        let body = runtime()?.block_on(self.whole(Method::GET, path))?;
+        let body = runtime()?.block_on(self.whole(Method::GET, path, Bytes::new()))?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
@@ -68,16 +81,13 @@ impl RouterArg {
         method: Method,
         path: &str,
     ) -> anyhow::Result<T> {
-        serde_json::from_slice(&self.whole(method, path).await?).map_err(|error| {
-            let what = "the router's answer is not understood";
-            Failed::because(error, what, "use the same version on both sides")
-        })
+        read(&self.whole(method, path, Bytes::new()).await?)
     }
 
     /// A whole good answer.
-    async fn whole(&self, method: Method, path: &str) -> anyhow::Result<Bytes> {
+    async fn whole(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         let ask = async {
-            let response = self.send(method, path, Bytes::new()).await?;
+            let response = self.send(method, path, body).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), DOCUMENT).collect().await;
             let body =
@@ -143,6 +153,13 @@ pub(crate) fn expected() -> SocketAddr {
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("the runtime cannot start")
+}
+
+fn read<T: DeserializeOwned>(document: &[u8]) -> anyhow::Result<T> {
+    serde_json::from_slice(document).map_err(|error| {
+        let what = "the router's answer is not understood";
+        Failed::because(error, what, "use the same version on both sides")
+    })
 }
 
 /// An error that a router told. There it is one sentence, `what: why; what to do next`.
@@ -229,7 +246,11 @@ pub(crate) async fn over(
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // Ends with the exchange; its error shows in the answer.
     tokio::spawn(async move { connection.await.ok() });
+    let is_empty = body.is_empty();
     let mut request = Request::new(Full::new(body));
+    if !is_empty {
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    }
     *request.method_mut() = method;
     *request.uri_mut() = path.parse()?;
     request.headers_mut().insert(HOST, HeaderValue::from_str(&origin.authority())?);

@@ -75,7 +75,8 @@ impl Demo {
         let each = self.nodes.iter().zip(&self.names).map(|((node, slots), name)| Node {
             name: name.clone(),
             origin: origin(node),
-            slots: *slots,
+            slots: Some(*slots),
+            is_assumed: false,
             // One of them, so that a plugin that looks at labels has something to see.
             labels: match name.as_str() {
                 "mini" => [("prefer".to_owned(), "yes".to_owned())].into(),

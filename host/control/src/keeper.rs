@@ -82,6 +82,15 @@ impl Keeper {
         }
     }
 
+    /// Adds the model server that may run on this machine, which nobody named.
+    pub fn assume(&mut self, name: &str, origin: Origin, slots: Option<u32>) {
+        let (labels, source) = (BTreeMap::new(), Source::Configured);
+        let listing = Listing { name: name.to_owned(), origin, slots, labels, source };
+        if let Err(refusal) = self.fleet.assume(listing) {
+            tracing::warn!("{name} is left out: {refusal}");
+        }
+    }
+
     /// Where its pictures will be found.
     pub fn published(&self) -> Published {
         Published { fleet: Arc::clone(&self.out), generation: self.generation.subscribe() }

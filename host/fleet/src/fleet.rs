@@ -59,6 +59,8 @@ pub struct Fleet {
     due: Option<Moment>,
     /// Machines of which something else is to be remembered than before.
     unkept: BTreeSet<NodeId>,
+    /// Who was left out of the last picture.
+    was_hidden: Option<NodeId>,
     /// It was said that there is no room for another machine.
     is_crowded: bool,
 }
@@ -67,11 +69,24 @@ impl Fleet {
     /// Freezes what is known now.
     pub fn snapshot(&mut self) -> Snapshot {
         self.generation = self.generation.next();
-        let backends: Vec<_> = self.members.values().map(|member| Arc::clone(&member.backend)).collect();
-        let machines = &self.machines;
-        let nodes = || machines.values().map(|machine| Arc::clone(&machine.node)).collect();
+        let hidden = self.hidden();
+        if std::mem::replace(&mut self.was_hidden, hidden) != hidden {
+            self.index = None;
+        }
+        let members = self.members.values().filter(|member| Some(member.backend.id.node) != hidden);
+        let backends: Vec<_> = members.map(|member| Arc::clone(&member.backend)).collect();
+        let machines = self.machines.values().filter(|machine| Some(machine.node.id) != hidden);
+        let nodes = || machines.map(|machine| Arc::clone(&machine.node)).collect();
         let index = self.index.get_or_insert_with(|| Arc::new(Index::new(&backends, nodes())));
         Snapshot::new((self.generation, self.topology), backends, Arc::clone(index))
+    }
+
+    /// A machine that is only assumed and never answered is nothing to tell of where there are others.
+    fn hidden(&self) -> Option<NodeId> {
+        let assumed = self.machines.values().find(|machine| machine.is_assumed && !machine.is_heard())?;
+        let members = assumed.rows.iter().filter_map(|row| self.members.get(row));
+        let has_answered = members.clone().any(|member| member.backend.seen.is_some());
+        (!has_answered && self.members.len() > members.count()).then_some(assumed.node.id)
     }
 
     /// Says that this is an address of the router's own machine: a server there is the same whichever of them names it.

@@ -13,12 +13,10 @@ use crate::beat::session::Session;
 use crate::collect::Collector;
 use crate::door::{Door, Doors, Guests, RouterId};
 use crate::servers::board::{Board, Server};
-use crate::sockets::{self, Table};
+use crate::sockets::{self, Connections};
 
 /// How old a look at the machine may be; several routers share one.
 const READINGS: Duration = Duration::from_millis(900);
-/// How old a look at the system's sockets may be. It costs a millisecond on a machine with many.
-const SOCKETS: Duration = Duration::from_secs(2);
 
 /// Who speaks: the same in every beat.
 #[derive(Clone, Debug)]
@@ -56,7 +54,9 @@ pub(crate) struct Composer {
 struct Looks {
     collector: Collector,
     readings: Option<(Instant, Vec<ReadingBeat>)>,
-    clients: Option<(Instant, BTreeMap<u16, Vec<IpAddr>>)>,
+    clients: BTreeMap<u16, Vec<IpAddr>>,
+    /// When they are looked for again.
+    due: Option<Instant>,
 }
 
 impl Composer {
@@ -108,32 +108,33 @@ impl Composer {
     /// Looks at the machine, unless somebody just did.
     fn looks(&self, servers: &BTreeMap<u16, Server>) -> (Vec<ReadingBeat>, BTreeMap<u16, Vec<IpAddr>>) {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Looks { collector, readings, clients } = &mut *looks;
+        let Looks { collector, readings, clients, due } = &mut *looks;
         let now = Instant::now();
         if readings.as_ref().is_none_or(|(at, _)| now - *at >= READINGS) {
             *readings = Some((now, collector.look()));
         }
-        if clients.as_ref().is_none_or(|(at, _)| now - *at >= SOCKETS) {
-            *clients = Some((now, clients_of(servers)));
+        if due.is_none_or(|due| now >= due) {
+            *clients = clients_of(servers);
+            *due = Some(now + sockets::believed(now.elapsed()));
         }
         let aged = readings.iter().flat_map(|(at, readings)| {
             let age_ms = millis(now - *at);
             readings.iter().map(move |reading| ReadingBeat { age_ms, ..reading.clone() })
         });
-        (aged.collect(), clients.as_ref().map(|(_, clients)| clients.clone()).unwrap_or_default())
+        (aged.collect(), clients.clone())
     }
 }
 
-/// Who is connected to the servers that answer, beside this process.
+/// Whose requests run at the servers that answer, beside those of this process.
 fn clients_of(servers: &BTreeMap<u16, Server>) -> BTreeMap<u16, Vec<IpAddr>> {
     let up: Vec<u16> =
         servers.iter().filter(|(_, server)| server.down().is_none()).map(|(port, _)| *port).collect();
     if up.is_empty() || !cfg!(target_os = "linux") {
         return BTreeMap::new();
     }
-    let table = Table::read();
+    let connections = Connections::read();
     let own: HashSet<u64> = sockets::of_process(Path::new("/proc/self"));
-    up.into_iter().map(|port| (port, table.clients(port, &own))).collect()
+    up.into_iter().map(|port| (port, connections.clients(port, &own))).collect()
 }
 
 fn millis(duration: Duration) -> u64 {

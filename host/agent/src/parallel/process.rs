@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::Figures;
-use crate::sockets::{self, Table};
+use crate::sockets;
 
 /// Processes that are looked at; who has more is no household.
 const PROCESSES: usize = 20_000;
@@ -16,7 +16,7 @@ pub(super) async fn figures(port: u16) -> Option<Figures> {
 }
 
 fn find(port: u16) -> Option<Figures> {
-    let inode = Table::read().listener(port)?;
+    let inode = sockets::listener(port)?;
     let processes = fs::read_dir("/proc").ok()?.flatten().take(PROCESSES);
     let process = processes
         .map(|entry| entry.path())

@@ -4,7 +4,7 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 26] = [
+const EXAMPLES: [(&str, &str); 35] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("node", "herdwick node --router 192.168.1.10"),
     ("status", "herdwick status --watch"),
@@ -15,6 +15,15 @@ const EXAMPLES: [(&str, &str); 26] = [
     ("service install", "herdwick service install router -- --node studio=http://192.168.1.20:11434"),
     ("service uninstall", "herdwick service uninstall router"),
     ("service print", "herdwick service print router --system"),
+    ("nodes list", "herdwick nodes list"),
+    ("nodes show", "herdwick nodes show studio"),
+    ("nodes add", "herdwick nodes add http://192.168.1.20:11434 --name studio --slots 4 --label room=office"),
+    ("nodes rm", "herdwick nodes rm studio"),
+    ("nodes drain", "herdwick nodes drain studio --wait"),
+    ("nodes undrain", "herdwick nodes undrain studio"),
+    ("nodes test", "herdwick nodes test http://192.168.1.20:11434"),
+    ("nodes forget", "herdwick nodes forget old-laptop"),
+    ("nodes rename", "herdwick nodes rename 192.168.1.20 studio"),
     ("plugins list", "herdwick plugins list"),
     ("plugins reload", "herdwick plugins reload"),
     ("plugins enable", "herdwick plugins enable queue-depth"),

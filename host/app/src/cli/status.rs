@@ -2,7 +2,7 @@
 
 mod changes;
 mod clock;
-mod page;
+pub(crate) mod page;
 mod screen;
 
 use std::time::Duration;

@@ -17,22 +17,22 @@ use super::kind::{Kind, unexpected, wrong};
 use super::place::{Place, Problem};
 use super::raw::{Given, Raw};
 
-/// Ollama's own default for requests at once per model (`OLLAMA_NUM_PARALLEL`).
-const SLOTS: u32 = 1;
 /// Where a server on this machine is reached.
 const LOOPBACK: &str = "127.0.0.1";
 /// More slots than this are a typing mistake.
-const MOST_SLOTS: u32 = 1_024;
+pub(crate) const MOST_SLOTS: u32 = 1_024;
 
 /// One machine without an agent.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Node {
     pub(crate) name: String,
     pub(crate) origin: Origin,
-    /// Requests that each of its models takes at once.
-    pub(crate) slots: u32,
+    /// Requests that each of its models takes at once; `None` = nobody said, so that its machine may.
+    pub(crate) slots: Option<u32>,
     /// Whatever the operator calls it by.
     pub(crate) labels: BTreeMap<String, String>,
+    /// Nobody named it; it may be there.
+    pub(crate) is_assumed: bool,
 }
 
 impl Node {
@@ -45,8 +45,9 @@ impl Node {
         let told = told.filter(|origin| origin.port != router.port());
         let here = || Origin { host: LOOPBACK.to_owned(), port: Origin::DEFAULT_PORT };
         let slots = text("OLLAMA_NUM_PARALLEL").and_then(|slots| slots.parse().ok());
-        let slots = slots.filter(|slots| (1..=MOST_SLOTS).contains(slots)).unwrap_or(SLOTS);
-        Self { name: "local".to_owned(), origin: told.unwrap_or_else(here), slots, labels: BTreeMap::new() }
+        let slots = slots.filter(|slots| (1..=MOST_SLOTS).contains(slots));
+        let (name, labels) = ("local".to_owned(), BTreeMap::new());
+        Self { name, origin: told.unwrap_or_else(here), slots, labels, is_assumed: true }
     }
 }
 
@@ -91,7 +92,9 @@ impl Kind for Nodes {
             let mut table = toml::Table::new();
             table.insert("url".to_owned(), Value::String(node.origin.to_string()));
             table.insert("name".to_owned(), Value::String(node.name.clone()));
-            table.insert("slots".to_owned(), Value::Integer(i64::from(node.slots)));
+            if let Some(slots) = node.slots {
+                table.insert("slots".to_owned(), Value::Integer(i64::from(slots)));
+            }
             if !node.labels.is_empty() {
                 let label = |(name, text): (&String, &String)| (name.clone(), Value::String(text.clone()));
                 table.insert("labels".to_owned(), Value::Table(node.labels.iter().map(label).collect()));
@@ -146,13 +149,17 @@ mod tests {
     fn the_ollama_on_this_machine_is_where_its_own_variable_says() {
         let router = SocketAddr::from(([0, 0, 0, 0], 11_435));
         for (variables, at, slots) in [
-            (&[][..], "http://127.0.0.1:11434", 1),
-            (&[("OLLAMA_HOST", "0.0.0.0:8080")], "http://127.0.0.1:8080", 1),
-            (&[("OLLAMA_HOST", "http://[::]:8080")], "http://127.0.0.1:8080", 1),
-            (&[("OLLAMA_HOST", "studio"), ("OLLAMA_NUM_PARALLEL", "4")], "http://studio:11434", 4),
+            (&[][..], "http://127.0.0.1:11434", None),
+            (&[("OLLAMA_HOST", "0.0.0.0:8080")], "http://127.0.0.1:8080", None),
+            (&[("OLLAMA_HOST", "http://[::]:8080")], "http://127.0.0.1:8080", None),
+            (&[("OLLAMA_HOST", "studio"), ("OLLAMA_NUM_PARALLEL", "4")], "http://studio:11434", Some(4)),
             // Where clients are told that we are.
-            (&[("OLLAMA_HOST", "127.0.0.1:11435")], "http://127.0.0.1:11434", 1),
-            (&[("OLLAMA_HOST", "not a host"), ("OLLAMA_NUM_PARALLEL", "many")], "http://127.0.0.1:11434", 1),
+            (&[("OLLAMA_HOST", "127.0.0.1:11435")], "http://127.0.0.1:11434", None),
+            (
+                &[("OLLAMA_HOST", "not a host"), ("OLLAMA_NUM_PARALLEL", "many")],
+                "http://127.0.0.1:11434",
+                None,
+            ),
         ] {
             let node = Node::this_machine(&Env::of(Platform::Linux, variables), router);
             assert_eq!((node.origin.to_string().as_str(), node.slots), (at, slots), "{variables:?}");

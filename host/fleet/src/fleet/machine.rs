@@ -35,6 +35,8 @@ pub(super) struct Machine {
     pub(super) node: Arc<Node>,
     /// How it came to be known.
     pub(super) source: Source,
+    /// Nobody named it: a model server may run on the router's machine, and if it does it should be found.
+    pub(super) is_assumed: bool,
     /// Whether a command gave the name.
     pub(super) is_renamed: bool,
     /// Whether a command gave the labels.
@@ -87,6 +89,7 @@ impl Machine {
         Self {
             node: Arc::new(node),
             source,
+            is_assumed: false,
             is_renamed: false,
             is_labelled: false,
             calls_itself: name.to_owned(),

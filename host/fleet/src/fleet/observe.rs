@@ -20,7 +20,7 @@ impl Fleet {
     pub fn observe(&mut self, observation: Observation) -> Vec<Event> {
         let Observation { backend: id, at, claim } = observation;
         let Some(machine) = self.machines.get(&id.node) else { return Vec::new() };
-        let is_heard = machine.is_heard();
+        let (is_heard, is_assumed) = (machine.is_heard(), machine.is_assumed);
         // Whoever was asked before its agent was heard again may have slept then.
         let is_late = is_heard && machine.beats.is_some_and(|beats| at < beats.last);
         let Some(row) = self.rows.get(&id).copied() else { return Vec::new() };
@@ -39,6 +39,10 @@ impl Fleet {
                 };
                 member.flowed();
                 member.failed(why, &mut events);
+                if is_assumed && member.backend.seen.is_none() {
+                    // That nobody is there who was never there is no news.
+                    events.clear();
+                }
                 self.fell_silent(id.node, at, &mut events);
             }
             Claim::Readings(readings, keeps) => {

@@ -106,6 +106,19 @@ impl Fleet {
         self.list(listing).map_or(id, |(id, _)| id)
     }
 
+    /// Adds a server that may be there although nobody says so. Nothing is told of it until it answers, unless there is
+    /// nobody else.
+    ///
+    /// # Errors
+    /// As those of [`Fleet::list`].
+    pub fn assume(&mut self, listing: Listing) -> Result<(), Refusal> {
+        let (id, _) = self.list(listing)?;
+        if let Some(machine) = self.machines.get_mut(&id.node) {
+            machine.is_assumed = true;
+        }
+        Ok(())
+    }
+
     /// Adds a server that somebody names. Where its machine is known already, what is said of it goes there.
     ///
     /// # Errors

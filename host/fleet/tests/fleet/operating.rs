@@ -61,6 +61,26 @@ fn a_name_that_was_added_goes_and_the_agent_stays() {
 }
 
 #[test]
+fn a_server_that_is_only_assumed_is_told_of_when_it_answers_or_nobody_else_is_there() {
+    let mut lan = Lan::default();
+    lan.fleet.assume(listing("local", "127.0.0.1")).expect("a place");
+    let here = lan.only().id;
+    assert!(lan.find(here, Claim::Unreachable("refused".into())).is_empty(), "no news");
+    assert_eq!(&*lan.only().node.name, "local", "there is nobody else to show");
+    lan.beat(1);
+    assert_eq!(lan.only().id, backend(1));
+    assert_eq!(lan.see().nodes().len(), 1);
+    assert_eq!(lan.asked().len(), 2, "it is looked for all the same");
+    lan.find(here, Claim::Version("0.12".into()));
+    assert_eq!(lan.see().backends().len(), 2);
+    lan.find(here, Claim::Models(vec![model("x:1b")]));
+    let names: Vec<_> = lan.see().models().into_iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["m:1b", "x:1b"]);
+    assert_eq!(lan.find(here, Claim::Unreachable("refused".into())), ["local does not answer: refused"]);
+    assert_eq!(lan.see().backends().len(), 2, "whoever was there is missed");
+}
+
+#[test]
 fn a_drained_machine_rests_until_it_is_told_otherwise() {
     let mut lan = Lan::default();
     lan.beat(1);

@@ -15,7 +15,7 @@ type Cell = (String, Tone);
 
 /// All of it.
 pub(crate) fn text(view: &StatusView, terminal: Terminal) -> String {
-    let page = Page::new(view, terminal);
+    let page = Page::of(&view.nodes, terminal, ON_DISK);
     let mut out = page.title(view);
     out.push('\n');
     out += &page.row("requests", &requests(view.requests), Tone::Plain);
@@ -28,6 +28,12 @@ pub(crate) fn text(view: &StatusView, terminal: Terminal) -> String {
         out += &format!("\n{}", page.row("next", next, Tone::Warn));
     }
     out
+}
+
+/// The model servers alone, each with all its models.
+pub(crate) fn servers(nodes: &[NodeView], terminal: Terminal) -> String {
+    let page = Page::of(nodes, terminal, usize::MAX);
+    nodes.iter().map(|node| page.node(node)).collect()
 }
 
 /// What is shown while the router does not answer.
@@ -90,6 +96,8 @@ pub(crate) fn standing(node: &NodeView) -> (String, Tone) {
 /// Widths that all nodes share.
 struct Page {
     terminal: Terminal,
+    /// Models that are only on disk and are shown one by one.
+    on_disk: usize,
     /// Of the names of nodes and of the words before rows.
     head: usize,
     /// Of the columns of models.
@@ -97,11 +105,11 @@ struct Page {
 }
 
 impl Page {
-    fn new(view: &StatusView, terminal: Terminal) -> Self {
+    fn of(nodes: &[NodeView], terminal: Terminal, on_disk: usize) -> Self {
         let width = |text: &str| text.chars().count();
-        let heads = view.nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
-        let mut page = Self { terminal, head: heads.max().unwrap_or(0), columns: Vec::new() };
-        let rows: Vec<_> = view.nodes.iter().flat_map(|node| shown(node).0).map(cells).collect();
+        let heads = nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
+        let mut page = Self { terminal, on_disk, head: heads.max().unwrap_or(0), columns: Vec::new() };
+        let rows: Vec<_> = nodes.iter().flat_map(|node| shown(node, on_disk).0).map(cells).collect();
         let count = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widest = |column: usize| {
             rows.iter().filter_map(|row| row.get(column)).map(|cell: &Cell| width(&cell.0)).max()
@@ -149,7 +157,7 @@ impl Page {
         if node.reach == "down" && node.standing != "offline" {
             out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
         }
-        let (models, hidden) = shown(node);
+        let (models, hidden) = shown(node, self.on_disk);
         for model in models {
             out += &self.model(cells(model));
         }
@@ -180,11 +188,11 @@ impl Page {
 const SIZE: usize = 2;
 
 /// Models in the order in which they matter, and those that are only counted.
-fn shown(node: &NodeView) -> (Vec<&ModelView>, Vec<&ModelView>) {
+fn shown(node: &NodeView, on_disk: usize) -> (Vec<&ModelView>, Vec<&ModelView>) {
     let idle = |model: &&ModelView| model.state == "on disk" && model.busy == 0;
     let (mut rest, mut first): (Vec<_>, Vec<_>) = node.models.iter().partition(idle);
     // One more takes no more room than the line that would count it.
-    let hidden = if rest.len() > ON_DISK + 1 { rest.split_off(ON_DISK) } else { Vec::new() };
+    let hidden = if rest.len() > on_disk.saturating_add(1) { rest.split_off(on_disk) } else { Vec::new() };
     first.append(&mut rest);
     (first, hidden)
 }

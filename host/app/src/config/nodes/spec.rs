@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use herdwick_fleet::Origin;
 
-use super::{MOST_SLOTS, Node, SLOTS, checked_name};
+use super::{MOST_SLOTS, Node, checked_name};
 
 /// Reads it.
 pub(super) fn read(text: &str) -> Result<Node, String> {
@@ -15,34 +15,33 @@ pub(super) fn read(text: &str) -> Result<Node, String> {
         None => (None, place),
     };
     let origin = Origin::parse(url).map_err(|error| error.to_string())?;
-    let mut slots = SLOTS;
+    let mut slots = None;
     for option in parts {
         match option.split_once('=') {
             Some(("slots", number)) => {
-                slots = number
-                    .parse()
-                    .ok()
-                    .filter(|slots| (1..=MOST_SLOTS).contains(slots))
-                    .ok_or_else(|| format!("slots={number} is not a number from 1 to {MOST_SLOTS}"))?;
+                slots = number.parse().ok().filter(|slots| (1..=MOST_SLOTS).contains(slots));
+                if slots.is_none() {
+                    return Err(format!("slots={number} is not a number from 1 to {MOST_SLOTS}"));
+                }
             }
             _ => return Err(format!("{option:?} is no option of a node; only slots=N is")),
         }
     }
     let name = name.map_or_else(|| Ok(origin.host.clone()), checked_name)?;
-    Ok(Node { name, origin, slots, labels: BTreeMap::new() })
+    Ok(Node { name, origin, slots, labels: BTreeMap::new(), is_assumed: false })
 }
 
 #[cfg(test)]
 mod tests {
-    fn read(text: &str) -> Result<(String, String, u32), String> {
+    fn read(text: &str) -> Result<(String, String, Option<u32>), String> {
         super::read(text).map(|node| (node.name, node.origin.to_string(), node.slots))
     }
 
     #[test]
     fn nodes_are_read_with_and_without_name_and_slots() {
         let node = |name: &str, url: &str, slots| Ok((name.to_owned(), url.to_owned(), slots));
-        assert_eq!(read("http://10.0.0.5"), node("10.0.0.5", "http://10.0.0.5:11434", 1));
-        assert_eq!(read("studio=10.0.0.5:80,slots=4"), node("studio", "http://10.0.0.5:80", 4));
+        assert_eq!(read("http://10.0.0.5"), node("10.0.0.5", "http://10.0.0.5:11434", None));
+        assert_eq!(read("studio=10.0.0.5:80,slots=4"), node("studio", "http://10.0.0.5:80", Some(4)));
     }
 
     #[test]

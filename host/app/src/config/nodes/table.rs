@@ -10,7 +10,7 @@ use super::super::nearest;
 use super::super::place::Problem;
 use super::super::planned::{self, NOT_YET};
 use super::super::raw::{Given, Raw, Table};
-use super::{MOST_SLOTS, Node, SLOTS, checked_name, is_name, no_name};
+use super::{MOST_SLOTS, Node, checked_name, is_name, no_name};
 
 /// What a node may say.
 const KEYS: [&str; 5] = ["nodes.kind", "nodes.labels", "nodes.name", "nodes.slots", "nodes.url"];
@@ -24,9 +24,8 @@ pub(super) fn read(given: &Given, table: &Table) -> Result<Node, Vec<Problem>> {
     let name = fields.read("nodes.name", |key, given| {
         checked_name(text(key, given, "a text")?).map_err(|what| wrong(key, given, what))
     });
-    let slots = fields
-        .read("nodes.slots", |key, given| Count { least: 1, most: MOST_SLOTS }.read(key, given))
-        .unwrap_or(SLOTS);
+    let slots =
+        fields.read("nodes.slots", |key, given| Count { least: 1, most: MOST_SLOTS }.read(key, given));
     let labels = fields.read("nodes.labels", labels).unwrap_or_default();
     // There is one kind, so nothing is done with it but to check it.
     fields.read("nodes.kind", kind);
@@ -36,7 +35,8 @@ pub(super) fn read(given: &Given, table: &Table) -> Result<Node, Vec<Problem>> {
     }
     match origin {
         Some(origin) if fields.problems.is_empty() => {
-            Ok(Node { name: name.unwrap_or_else(|| origin.host.clone()), origin, slots, labels })
+            let name = name.unwrap_or_else(|| origin.host.clone());
+            Ok(Node { name, origin, slots, labels, is_assumed: false })
         }
         _ => Err(fields.problems),
     }
