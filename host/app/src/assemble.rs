@@ -3,7 +3,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -27,12 +27,15 @@ use crate::memory::Opening;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, client, handles, identity, logs};
+use crate::{banner, client, handles, identity, lan, logs};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
 /// How often instances of plugins that died are replaced, and the others told who is in the fleet.
 const TEND: Duration = Duration::from_millis(250);
+
+/// How long the network may take to be told that the router leaves.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// What `herdwick serve` is told.
 pub(crate) struct Settings {
@@ -104,6 +107,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let remembering = opening.map(Opening::end).transpose()?.unwrap_or_default();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::new(remembering.memory(), Box::new(gate::own_addresses()));
+    let discovery = lan::discovery(config.discovery, &identity.public(), address);
     for node in &config.nodes {
         if node.is_assumed {
             keeper.assume(&node.name, node.origin.clone(), node.slots);
@@ -167,6 +171,9 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let ends = Ends { stop, cut };
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
+    let (desk, seen, leaving) = (keeper.desk(), Arc::clone(&fleet), stopped.clone());
+    // Closed when the network was told that the router leaves.
+    let (told, goodbye) = mpsc::channel::<()>();
     let watch = remembering.watch(Arc::clone(&fleet), start);
     let last = Arc::clone(&fleet);
     let logged = Arc::clone(&requests);
@@ -176,6 +183,10 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
             control.block_on(async move {
                 tokio::spawn(keeper.run(Polling::default(), start));
                 tokio::spawn(watch);
+                tokio::spawn(async move {
+                    discovery.run(desk, seen, leaving).await;
+                    drop(told);
+                });
                 tokio::spawn(tend(tended, fleet));
                 tokio::spawn(health.run());
                 tokio::spawn(logged.run());
@@ -202,6 +213,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // With the runtime the last requests end; their lines are the last ones.
     drop(data);
     requests.empty();
+    let _ = goodbye.recv_timeout(GOODBYE);
     remembering.close(&last.load(), start);
     Ok(())
 }

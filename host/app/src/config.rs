@@ -7,6 +7,7 @@
 mod address;
 mod aliases;
 mod choices;
+mod discovery;
 pub(crate) mod env;
 mod file;
 pub(crate) mod init;
@@ -37,6 +38,7 @@ use herdwick_plugin_host::config::PluginsConfig;
 use herdwick_proxy::Limits;
 use herdwick_proxy::gate::{self, PageOrigin, Prefix, Trust};
 
+pub(crate) use discovery::{Discovery, DiscoveryFlags};
 pub(crate) use env::Env;
 pub(crate) use node::NodeConfig;
 pub(crate) use nodes::{MOST_SLOTS, Node};
@@ -46,7 +48,7 @@ pub(crate) use sources::{Flags, NodeFlags};
 
 use crate::requests::Logged;
 use address::Address;
-use choices::{Choice, Switch};
+use choices::Choice;
 use layers::{Layers, Row};
 use lists::Texts;
 use measures::{Count, Lasting, Size};
@@ -106,13 +108,13 @@ pub(crate) struct Config {
     pub(crate) nodes: Vec<Node>,
     /// Whom it lets in besides whoever comes in by default.
     pub(crate) trust: Trust,
+    /// How it and others find each other.
+    pub(crate) discovery: Discovery,
     /// Bounds of the data plane.
     pub(crate) limits: Limits,
     /// Other names for models, and what they mean.
     pub(crate) aliases: Vec<(String, String)>,
     pub(crate) plugins: PluginsConfig,
-    /// Whether this machine speaks multicast DNS: says who it is and looks for others.
-    pub(crate) mdns: bool,
     /// What the agent of this machine is told.
     pub(crate) node: NodeConfig,
     /// Which requests leave a line in the log.
@@ -147,12 +149,12 @@ impl Config {
             sources: layers.take("allowed_sources", &SOURCES, Vec::new()),
         };
         let nodes = layers.take("nodes", &Nodes, vec![Node::this_machine(env, listen)]);
+        let discovery = discovery::read(&mut layers);
         let limits = limits(&mut layers);
         let aliases = layers.take("models.aliases", &aliases::Names, Vec::new());
         let log_requests = layers.take("telemetry.log_requests", &LOG_REQUESTS, Logged::All);
         let plugins = plugins::read(&mut layers);
         let node = node::read(&mut layers);
-        let mdns = layers.take("discovery.mdns", &Switch, true);
         let mut warnings = layers.strangers();
         warnings.extend(sources.strange.iter().map(|name| layers.variable(name, name)));
         let mut problems = sources.problems;
@@ -162,10 +164,10 @@ impl Config {
             listen,
             trust,
             nodes,
+            discovery,
             limits,
             aliases,
             plugins,
-            mdns,
             node,
             log_requests,
             paths,

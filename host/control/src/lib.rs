@@ -4,6 +4,7 @@
 mod admin;
 mod calls;
 mod desk;
+mod discovery;
 mod ingest;
 mod keeper;
 mod needs;
@@ -13,6 +14,7 @@ mod status;
 
 pub use admin::Admin;
 pub use desk::{DeskError, FleetDesk};
+pub use discovery::Discovery;
 pub use ingest::{Desk, Heard, Ingest, IngestParts};
 pub use keeper::{IsOwn, Keeper, Published};
 pub use needs::{Memory, NoMemory, Plugins};

@@ -55,8 +55,9 @@ impl Fingerprint {
 impl From<NodeId> for Fingerprint {
     /// An id that is made of a key begins with the key's fingerprint.
     fn from(id: NodeId) -> Self {
-        // Its text is hexadecimal, whatever else it is.
-        id.to_string().get(..16).and_then(|digits| digits.parse().ok()).unwrap_or(Self([0; 8]))
+        let mut beginning = [0; 8];
+        beginning.iter_mut().zip(id.bytes()).for_each(|(to, from)| *to = from);
+        Self(beginning)
     }
 }
 

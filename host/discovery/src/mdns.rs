@@ -6,6 +6,7 @@ mod actor;
 mod daemon;
 mod wanted;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -32,6 +33,8 @@ pub enum Interfaces {
     All,
     /// Inside this machine. Nothing leaves it.
     Loopback,
+    /// On the interface that has this address.
+    With(IpAddr),
 }
 
 impl Default for Settings {

@@ -5,6 +5,8 @@
 
 pub mod fuzz;
 pub mod lock;
+#[cfg(target_os = "linux")]
+pub mod nettest;
 pub mod nightly;
 pub mod plugins;
 pub mod text;

@@ -42,6 +42,15 @@ enum Task {
         #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
         seconds: u32,
     },
+    /// Put routers, agents and a real Ollama Herd on networks of their own, and see that they find each other.
+    ///
+    /// Needs Linux, root and `ip` (iproute2); for Ollama Herd also python3 with venv and its registry. Networks are
+    /// namespaces without a way out, and gone when it ends.
+    Nettest {
+        /// Parts of the titles of the cases to run; all of them when none is given.
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
     /// Run for an hour or so what would make every change wait too long.
     Nightly,
 }
@@ -64,6 +73,12 @@ fn run(task: Task) -> Result<()> {
         Task::Plugins { names, check: false } => plugins::build(&workspace, &names),
         Task::Plugins { names, check: true } => plugins::check(&workspace, &names),
         Task::Fuzz { names, seconds } => fuzz::run(&workspace, &names, seconds),
+        #[cfg(target_os = "linux")]
+        Task::Nettest { names } => xtask::nettest::run(&workspace, &names),
+        #[cfg(not(target_os = "linux"))]
+        Task::Nettest { .. } => {
+            anyhow::bail!("networks of one's own are made of Linux's namespaces; run it there")
+        }
         Task::Nightly => nightly::run(&workspace),
     }
 }

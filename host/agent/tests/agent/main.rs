@@ -144,11 +144,11 @@ fn a_neighbour_who_connects_and_says_nothing_keeps_no_router_out() {
         socket
     };
     let _held: Vec<_> = (0..400).map(|_| silent()).collect();
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     let answer = ask(door.port, "GET", "/api/tags", Some(&door.bearer), "");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     // Who says nothing is hung up on only after half a minute.
-    assert!(began.elapsed() < std::time::Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }
 
 #[cfg(target_os = "linux")]
@@ -202,6 +202,24 @@ fn another_router_at_the_same_address_is_not_obeyed_and_the_old_one_is_found_els
     agent.sees(moved.address, None);
     moved.beat("it is found by its key", 0, |beat| !beat.servers.is_empty());
     assert_eq!((impostor.count(), impostor.introductions()), (0, 0));
+}
+
+#[test]
+fn a_router_that_takes_nothing_here_is_tried_where_else_it_is() {
+    let node = ollama(&[("a", true)]);
+    let router = ScriptedRouter::start(1);
+    router.refuses("this address is no machine's");
+    let elsewhere = ScriptedRouter::start(1);
+    let agent = Running::start(folder("refused"), &[router.name()], &[place(&node)]);
+    // Until it showed its key, nothing that is seen is taken for it.
+    let until = Instant::now() + router::PATIENCE;
+    while elsewhere.count() == 0 && Instant::now() < until {
+        agent.sees(elsewhere.address, Some(elsewhere.key()));
+        // sleeps because nothing announces that the agent knows the key
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    elsewhere.beat("it is taken in there", 0, |beat| !beat.servers.is_empty());
+    assert_eq!(router.count(), 0);
 }
 
 #[test]

@@ -2,7 +2,6 @@
 
 mod banner;
 mod finder;
-mod machine;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,9 +14,9 @@ use tokio::sync::watch;
 
 use super::places::Places;
 use super::{config, print};
-use crate::config::{Config, Env, Flags, NodeConfig, NodeFlags};
+use crate::config::{Config, DiscoveryFlags, Env, Flags, NodeConfig, NodeFlags};
 use crate::failed::Failed;
-use crate::{logs, shutdown};
+use crate::{logs, machine, shutdown};
 use finder::Network;
 
 /// How long the banner waits for a server and a router. What comes later is told by the log.
@@ -45,6 +44,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 
+    /// Neither show this machine on the network nor look for routers there.
+    #[arg(long)]
+    no_mdns: bool,
+
     #[command(flatten)]
     places: Places,
 }
@@ -54,7 +57,8 @@ impl Args {
     pub(crate) fn run(self, env: &Env) -> anyhow::Result<()> {
         let node =
             NodeFlags { name: self.name, routers: self.routers, backends: self.backends, port: self.port };
-        let flags = Flags { node, named: self.places.named(), ..Flags::default() };
+        let discovery = DiscoveryFlags { no_mdns: self.no_mdns, ..DiscoveryFlags::default() };
+        let flags = Flags { node, discovery, named: self.places.named(), ..Flags::default() };
         let config = Config::load(&flags, env).map_err(config::refused)?;
         let settings = settings(&config, env)?;
         let _logs = logs::start()?;
@@ -62,7 +66,7 @@ impl Args {
         let agent = Arc::new(Agent::new(settings).map_err(refused)?);
         let runtime =
             Builder::new_current_thread().enable_all().build().context("the runtime cannot start")?;
-        let ended = runtime.block_on(run(agent, config.mdns));
+        let ended = runtime.block_on(run(agent, config.discovery.mdns));
         // A name that the system still looks up must not hold up the end.
         runtime.shutdown_background();
         ended

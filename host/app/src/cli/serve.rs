@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::config;
 use super::places::Places;
 use crate::assemble::{Settings, Sources};
-use crate::config::{Config, Env, Flags};
+use crate::config::{Config, DiscoveryFlags, Env, Flags};
 
 /// Options of `herdwick serve`.
 #[derive(clap::Args)]
@@ -23,6 +23,18 @@ pub(crate) struct Args {
     /// A plugin to run beside the built-in ones, or in place of the one whose name it has. May be repeated.
     #[arg(long = "plugin", value_name = "FILE")]
     plugins: Vec<PathBuf>,
+
+    /// Neither show this router on the network nor look for others there.
+    #[arg(long)]
+    no_mdns: bool,
+
+    /// Look for machines with Ollama and without an agent: port 11434 on this machine's private networks.
+    #[arg(long)]
+    probe: bool,
+
+    /// Call agents of Ollama Herd even if a router of theirs is on the network. Default: only if there is none.
+    #[arg(long)]
+    adopt_herd_nodes: bool,
 
     /// Largest request body in MiB. Default: 32.
     #[arg(long, value_name = "MIB", value_parser = mebibytes)]
@@ -43,6 +55,11 @@ impl Args {
             listen: self.listen,
             nodes: self.nodes,
             demo: self.demo,
+            discovery: DiscoveryFlags {
+                no_mdns: self.no_mdns,
+                probe: self.probe,
+                adopt_herd_nodes: self.adopt_herd_nodes,
+            },
             body_limit: self.body_limit,
             named: self.places.named(),
             ..Flags::default()

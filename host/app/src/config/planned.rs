@@ -2,9 +2,7 @@
 //! mistake, and must not believe that it works.
 
 /// Keys; one of a section stands for everything under it.
-const KEYS: [&str; 14] = [
-    "discovery.adopt_herd_nodes",
-    "discovery.probe",
+const KEYS: [&str; 12] = [
     "keys",
     "models.auto_pull",
     "models.pin",

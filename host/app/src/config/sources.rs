@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use super::discovery::DiscoveryFlags;
 use super::env::Env;
 use super::file;
 use super::paths::{Named, Paths};
@@ -16,6 +17,7 @@ pub(crate) struct Flags {
     pub(crate) nodes: Vec<String>,
     /// Simulated machines take the place of all others.
     pub(crate) demo: bool,
+    pub(crate) discovery: DiscoveryFlags,
     /// MiB of a request body.
     pub(crate) body_limit: Option<u32>,
     /// What the agent of a machine is told.
@@ -91,6 +93,9 @@ impl Flags {
             let nodes = self.nodes.iter().map(|node| said("--node", node)).collect();
             let nodes = Given::new(Raw::List(nodes), Place::Flag("--node".to_owned()));
             table.insert("nodes".to_owned(), nodes);
+        }
+        if let Some(discovery) = self.discovery.said(self.demo) {
+            table.insert("discovery".to_owned(), discovery);
         }
         if let Some(limit) = self.body_limit {
             let body = Table::from([("body".to_owned(), said("--body-limit", &format!("{limit} MiB")))]);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use herdwick_plugin_host::config::{Grant, Mode, OnFault, PluginConfig, SettingValue};
 
 use super::env::Platform;
-use super::{Config, Env, Flags, Paths, Problems, Sources, file};
+use super::{Config, Discovery, DiscoveryFlags, Env, Flags, Paths, Problems, Sources, file};
 use crate::requests::Logged;
 
 /// Everything that can be said.
@@ -80,6 +80,23 @@ fn a_flag_beats_the_environment_beats_overrides_beats_the_file() {
 }
 
 #[test]
+fn flags_of_the_search_switch_it_and_a_demo_searches_for_nobody() {
+    let check = |flags: DiscoveryFlags, demo: bool, [mdns, probe, adopt_herd_nodes]: [bool; 3]| {
+        let saying = Saying {
+            file: "discovery.probe = true",
+            flags: Flags { discovery: flags, demo, ..Flags::default() },
+            ..Saying::default()
+        };
+        assert_eq!(saying.good().discovery, Discovery { mdns, probe, adopt_herd_nodes }, "{flags:?}");
+    };
+    let none = DiscoveryFlags::default();
+    check(none, false, [true, true, false]);
+    check(DiscoveryFlags { no_mdns: true, ..none }, false, [false, true, false]);
+    check(DiscoveryFlags { adopt_herd_nodes: true, probe: true, ..none }, false, [true, true, true]);
+    check(DiscoveryFlags { probe: true, ..none }, true, [false, false, false]);
+}
+
+#[test]
 fn every_key_reaches_the_part_that_it_is_for() {
     let config = in_file(
         r#"
@@ -109,6 +126,8 @@ fn every_key_reaches_the_part_that_it_is_for() {
         log_requests = "failures"
         [discovery]
         mdns = false
+        probe = true
+        adopt_herd_nodes = true
         [node]
         name = "studio"
         routers = ["attic", "10.0.0.1:80"]
@@ -146,7 +165,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!((limits.bodies_total, limits.body_patience), (1 << 30, Duration::from_secs(9)));
     assert_eq!(limits.connections_per_client, 8);
     assert_eq!(config.log_requests, Logged::Failures);
-    assert!(!config.mdns);
+    assert_eq!(config.discovery, Discovery { mdns: false, probe: true, adopt_herd_nodes: true });
     let node = &config.node;
     assert_eq!((node.name.as_deref(), node.port), (Some("studio"), 12_000));
     let routers: Vec<_> = node.routers.iter().map(ToString::to_string).collect();

@@ -50,11 +50,13 @@ impl Daemon {
             .map_err(|error| failed(&error))?;
         let daemon = made.join().map_err(|_| failed(&"its thread died"))?.map_err(|error| failed(&error))?;
         daemon.set_ip_check_interval(LOOK_EVERY).map_err(|error| failed(&error))?;
-        if settings.interfaces == Interfaces::Loopback {
-            daemon.disable_interface(IfKind::All).map_err(|error| failed(&error))?;
-            let loopback = vec![IfKind::LoopbackV4, IfKind::LoopbackV6];
-            daemon.enable_interface(loopback).map_err(|error| failed(&error))?;
-        }
+        let only = match settings.interfaces {
+            Interfaces::All => return Ok(Self(daemon)),
+            Interfaces::Loopback => vec![IfKind::LoopbackV4, IfKind::LoopbackV6],
+            Interfaces::With(address) => vec![IfKind::Addr(address)],
+        };
+        daemon.disable_interface(IfKind::All).map_err(|error| failed(&error))?;
+        daemon.enable_interface(only).map_err(|error| failed(&error))?;
         Ok(Self(daemon))
     }
 

@@ -43,7 +43,11 @@ const TABLE: [Rule; 15] = [
         never: &["tokio", "serde", "serde_json", "hyper", "http", "wasmtime"],
     },
     Rule { crate_name: PROBE, ours: &[FLEET], never: &["wasmtime", "rusqlite", "tracing"] },
-    Rule { crate_name: "herdwick-control", ours: &[FLEET, PROBE, WIRE], never: &["wasmtime", "rusqlite"] },
+    Rule {
+        crate_name: "herdwick-control",
+        ours: &[DISCOVERY, FLEET, PROBE, WIRE],
+        never: &["wasmtime", "rusqlite"],
+    },
     Rule { crate_name: "herdwick-store", ours: &[FLEET], never: &["hyper", "http", "wasmtime"] },
     Rule { crate_name: TELEMETRY, ours: &[], never: &["wasmtime", "rusqlite"] },
     Rule {

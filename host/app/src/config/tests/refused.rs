@@ -38,7 +38,7 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
         ),
         // Keys of later versions.
         ("trust = \"paired\"", "h.toml:1:1: \"trust\" is not in this version yet"),
-        ("[discovery]\nprobe = true", "h.toml:2:1: \"discovery.probe\" is not in this version yet"),
+        ("[discovery]\nmdns = 1", "h.toml:2:8: discovery.mdns: expected true or false, found the number 1"),
         ("routing.takeover = \"off\"", "h.toml:1:9: \"routing.takeover\" is not in this version yet"),
         (
             "[[nodes]]\nurl = \"a\"\napi_key = \"${A}\"",

@@ -6,7 +6,7 @@ use herdwick_wire::beat::machine_name;
 const NAMELESS: &str = "node";
 
 /// A name that a fleet takes.
-pub(super) fn name() -> String {
+pub(crate) fn name() -> String {
     let name = machine_name(&told());
     // Every machine that was never given a name has this one.
     if name.is_empty() || name == "localhost" { NAMELESS.to_owned() } else { name }
