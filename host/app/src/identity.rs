@@ -108,6 +108,8 @@ fn read(path: &Path) -> Result<Option<Identity>, Unkept> {
     let content = match fs::read(path) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A file stands where the folder, or one above it, should be.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(Unkept::Folder(error)),
         Err(error) => return Err(Unkept::Unreadable(error)),
     };
     warn_if_open(path);
