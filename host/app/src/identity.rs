@@ -107,7 +107,10 @@ fn keep(folder: &Path) -> Result<Identity, Unkept> {
 fn read(path: &Path) -> Result<Option<Identity>, Unkept> {
     let content = match fs::read(path) {
         Ok(content) => content,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Below a file there is none either; that the folder cannot be made shows when it is.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Unkept::Unreadable(error)),
     };
     warn_if_open(path);
@@ -212,6 +215,15 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_no_key_that_cannot_be_read() {
+        let folder = Scratch::new("file");
+        fs::write(&folder.0, "").unwrap();
+        let error = keep(&folder.0.join("below")).unwrap_err();
+        assert!(matches!(error, Unkept::Folder(_)), "{error:?}");
+        fs::remove_file(&folder.0).unwrap();
     }
 
     #[test]
