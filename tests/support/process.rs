@@ -384,15 +384,21 @@ pub(crate) fn finished_after(before: &str, args: &[&str], variables: &[(&str, &s
 fn ended(command: &mut Command) -> Finished {
     let _state = State::of(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // What it prints may be more than a pipe holds.
+    let stdout = whole(child.stdout.take().expect("its output is ours"));
+    let stderr = whole(child.stderr.take().expect("its output is ours"));
     let code = until(&format!("{command:?} ends"), || child.try_wait().expect("it can be waited for")).code();
-    let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
-    for (pipe, text) in [
-        (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stdout),
-        (child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stderr),
-    ] {
-        pipe.expect("its output is ours").read_to_string(text).expect("it is text");
-    }
-    finished
+    let text = |pipe: std::thread::JoinHandle<String>| pipe.join().expect("it is text");
+    Finished { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Reads to the end, meanwhile.
+fn whole(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("it is text");
+        text
+    })
 }
 
 /// An address on which nobody listens.
