@@ -97,8 +97,8 @@ fn left_alone(ground: &mut Ground) -> Result<String> {
     let mut theirs = start(ground, &b, &herd.router, &[])?;
     or_told(router.line("its agents are left alone", SLOW), &mut [&mut theirs])?;
     let mut agent = start(ground, &c, &herd.agent, &["--node-id", "pasture"])?;
-    let found = agent.line("10.77.0.2", SLOW);
-    or_told(found, &mut [&mut router, &mut theirs])?;
+    let found = theirs.line("pasture", SLOW);
+    or_told(found, &mut [&mut router, &mut agent])?;
     // One of ours that starts now never calls them.
     drop(router);
     let mut router = ground.router(&a, &ground.home("router")?, &[])?;
