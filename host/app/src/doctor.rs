@@ -119,7 +119,7 @@ async fn look_at_shell(asked: &Asked, here: &Here) -> Option<(String, Result<ask
 
 /// The network, unless it is to be left alone, and the routers that say that they are there and nobody asks yet.
 async fn look_at_network(asked: &Asked, here: &Here) -> (Option<Network>, Vec<router::Seen>) {
-    let is_off = here.config.as_ref().is_ok_and(|config| !config.mdns);
+    let is_off = here.config.as_ref().is_ok_and(|config| !config.discovery.mdns);
     if asked.local || is_off {
         return (None, Vec::new());
     }
