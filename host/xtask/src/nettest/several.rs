@@ -75,7 +75,7 @@ fn rogue_seen(ground: &mut Ground) -> Result<String> {
     or_told(answered, &mut [&mut router, &mut agent])?;
     drop(router);
     let mut rogue = ground.router(&a, &ground.home("rogue")?, &[])?;
-    or_told(agent.line("another router answers", PATIENCE), &mut [&mut rogue])?;
+    or_told(agent.line("it is not obeyed", PATIENCE), &mut [&mut rogue])?;
     back(ground, &a, rogue, &home, &mut agent)?;
     Ok("told apart by its key, and the known one is served again".to_owned())
 }
