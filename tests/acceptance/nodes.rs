@@ -2,7 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::process::Command as Shell;
 
+#[cfg(unix)]
+use crate::support::Agent;
 use crate::support::{
     Client, Finished, Node, Reply, Router, Scratch, Watched, finished, nobody, post, until,
 };
@@ -170,6 +174,46 @@ fn a_machine_that_is_gone_is_forgotten_for_good() {
     assert_eq!(told(&router, &["forget", "old"]), "forgot old; if it reports again, it is new\n");
     drop(router);
     assert_eq!(line(&start(), "old"), None);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_machine_that_reports_is_remembered_with_its_name_and_drain_and_forgotten_once_it_is_gone() {
+    let scratch = Scratch::new("nodes-reporting");
+    let node = Node::start("studio", &["--model", MODEL]);
+    let other = format!("other=http://{}", nobody());
+    let start = || Router::start(std::slice::from_ref(&other), &["--state-dir", scratch.text()]);
+    let router = start();
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    told(&router, &["rename", "studio", "desk"]);
+    told(&router, &["drain", "desk"]);
+    agent.beat(router.address);
+    for command in ["forget", "rm"] {
+        let lines = refused(router.address, &[command, "desk"]);
+        assert_eq!(lines[0], "error: the agent of desk reports, and would bring it back");
+        assert!(lines[1].starts_with("next:  stop the agent first, or drain the node"), "{lines:?}");
+    }
+    node.kill();
+    let stop = Shell::new("sh").args(["-c", &format!("kill -TERM {}", router.id())]).status();
+    assert!(stop.is_ok_and(|status| status.success()));
+    assert_eq!(router.ended(), Some(0));
+
+    let router = start();
+    let cells = line(&router, "desk").expect("it is remembered");
+    assert_eq!((cells[1].as_str(), cells[6].as_str()), ("offline, drained", "herdwick 0.0.0-test"));
+    assert!(cells[4] == "now" || cells[4].ends_with(" s ago"), "when it was there is remembered: {cells:?}");
+    agent.restart();
+    agent.join(router.address);
+    assert_eq!(state(&router, "desk"), "drained", "it comes back as the same, with what was said of it");
+    drop(router);
+    let router = start();
+    assert_eq!(told(&router, &["forget", "desk"]), "forgot desk; if it reports again, it is new\n");
+    agent.restart();
+    agent.beat.draining = false;
+    agent.join(router.address);
+    assert_eq!(line(&router, "desk"), None);
+    assert_ne!(state(&router, "studio"), "drained", "of its former life nothing is known");
 }
 
 #[test]

@@ -166,6 +166,7 @@ fn seconds(criterion: &mut Criterion) {
                     (0..nodes).map(|node| report(node, Moment(now), false)).collect::<Vec<_>>()
                 },
                 |reports| {
+                    let heard = reports.last().map(|report| report.at);
                     let each = (nodes / PICTURES).max(1) as usize;
                     for (at, report) in reports.into_iter().enumerate() {
                         let events = fleet.report(report);
@@ -174,7 +175,7 @@ fn seconds(criterion: &mut Criterion) {
                             picture = fleet.snapshot();
                         }
                     }
-                    fleet.expire(Moment(now))
+                    fleet.expire(heard.unwrap_or_default())
                 },
                 BatchSize::LargeInput,
             );

@@ -1,7 +1,7 @@
 //! The heartbeat of `herd-node`, the agent of Ollama Herd, as it comes unmodified to `POST /heartbeat`: what of it means
 //! something here. It is signed by nobody, so that its machine is known by what it calls itself and where it is, together.
 //!
-//! Source: the payload of `ollama-herd` 0.6 and its later releases as seen on the wire; sizes there are GiB, those of
+//! Source: the payload of `ollama-herd` 0.6 to 0.11 as seen on the wire; sizes there are GiB, those of
 //! models on disk decimal GB, and `null` facts of models mean "as before".
 
 use std::collections::BTreeMap;

@@ -44,6 +44,9 @@ pub(crate) enum PostError {
     /// It is one, but does not say so in a way that can be believed.
     #[error("its answer is not signed as it should be")]
     Forged,
+    /// It is one, and takes nothing from here.
+    #[error("it does not take this machine in: {0}")]
+    Unwilling(String),
     /// Another router than the one that was meant answers.
     #[error("another router answers there, with the key {0}")]
     Other(PublicKey),

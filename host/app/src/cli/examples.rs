@@ -17,7 +17,7 @@ const EXAMPLES: [(&str, &str); 35] = [
     ("service print", "herdwick service print router --system"),
     ("nodes list", "herdwick nodes list"),
     ("nodes show", "herdwick nodes show studio"),
-    ("nodes add", "herdwick nodes add http://192.168.1.20:11434 --name studio --slots 4 --label room=office"),
+    ("nodes add", "herdwick nodes add http://192.168.1.20:11434 --name studio --slots 4"),
     ("nodes rm", "herdwick nodes rm studio"),
     ("nodes drain", "herdwick nodes drain studio --wait"),
     ("nodes undrain", "herdwick nodes undrain studio"),

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 
 use super::flood::client;
 use super::refusal::Refusal;
-use super::{Ingest, address, json};
+use super::{Ingest, address, held_up, json};
 
 /// Machines with such an agent that are known at once.
 const NODES: usize = 512;
@@ -61,7 +61,14 @@ impl Herd {
 
 impl Ingest {
     /// `POST /heartbeat`, from this address.
-    pub async fn herd(&self, from: IpAddr, body: &Bytes) -> Response<Bytes> {
+    pub async fn herd(&self, from: IpAddr, body: Bytes) -> Response<Bytes> {
+        let answer = self.answer_herd(from, &body).await;
+        // Who is held up keeps nothing.
+        drop(body);
+        held_up(answer).await
+    }
+
+    pub(super) async fn answer_herd(&self, from: IpAddr, body: &Bytes) -> Response<Bytes> {
         match self.take_herd(from, body).await {
             Ok(answer) => json(StatusCode::OK, answer),
             Err(refusal) => {

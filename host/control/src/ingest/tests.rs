@@ -132,7 +132,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn send(ingest: &Ingest, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
-    now(ingest.beat(from, request))
+    now(ingest.take_beat(from, request))
 }
 
 fn read(response: &Response<Bytes>) -> (u16, Reply) {
@@ -368,7 +368,7 @@ fn a_herd_node_joins_reports_and_leaves() {
         );
         Bytes::from(text)
     };
-    let herd = |from: IpAddr, body: Bytes| now(ingest.herd(from, &body));
+    let herd = |from: IpAddr, body: Bytes| now(ingest.answer_herd(from, &body));
     let answer = herd(HERE, body("http://192.168.1.66:11434", ""));
     assert_eq!(
         (answer.status().as_u16(), &answer.body()[..]),

@@ -47,6 +47,10 @@ impl Memory for Notes {
         self.forgotten.lock().unwrap().push(node);
     }
 
+    fn last_seen(&self, _: NodeId) -> Option<Duration> {
+        None
+    }
+
     fn safe(&self, then: Box<dyn FnOnce() + Send>) {
         then();
     }

@@ -100,6 +100,7 @@ mod tests {
             name: "studio".to_owned(),
             standing: "online".to_owned(),
             held_ms: Some(4_000),
+            seen_s: Some(1),
             agent: Some(AgentView { program: "herdwick 0.1.0".to_owned(), heard_ms: Some(420) }),
             draining: vec!["agent".to_owned(), "operator".to_owned()],
             labels: [("room".to_owned(), "office ".repeat(30))].into(),
