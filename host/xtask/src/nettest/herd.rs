@@ -109,5 +109,10 @@ fn left_alone(ground: &mut Ground) -> Result<String> {
         // Nothing announces what must not happen.
         std::thread::park_timeout(Duration::from_millis(100));
     }
+    // Whoever wants them says so.
+    drop(router);
+    let adopt = ["--adopt-herd-nodes"];
+    let mut router = ground.router(&a, &ground.home("router")?, &adopt)?;
+    or_told(router.line("find this one", PATIENCE), &mut [])?;
     Ok(format!("withdrawn when theirs came, and not shown for {} s beside it", WATCHED.as_secs()))
 }

@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     Case { title: "both start at once, IPv4", run: |ground| meet(ground, V4, Order::AtOnce) },
     Case { title: "the router starts first, IPv4", run: |ground| meet(ground, V4, Order::RouterFirst) },
     Case { title: "the agent starts first, IPv4", run: |ground| meet(ground, V4, Order::AgentFirst) },
+    Case { title: "both on one machine without a network", run: alone },
     Case { title: "both start at once, IPv6 alone", run: |ground| meet(ground, V6, Order::AtOnce) },
     Case { title: "a network of link-local addresses alone is found and refused in words", run: link_local },
     Case { title: "an Ollama that listens on the network, IPv4", run: open },
@@ -79,6 +80,23 @@ fn link_local(ground: &mut Ground) -> Result<String> {
         "it was not found by its link-local address: {line}"
     );
     Ok("the agent's log says why and what to do".to_owned())
+}
+
+/// Its own Ollama is a node of the router anyway; with the agent it is one machine that reports.
+fn alone(ground: &mut Ground) -> Result<String> {
+    let a = ground.lab.machine("alone", &[], false)?;
+    let _ollama = ground.ollama(&a, "127.0.0.1:11434")?;
+    let began = Instant::now();
+    let mut router = ground.router(&a, &ground.home("router")?, &[])?;
+    let mut agent = ground.agent(&a, &ground.home("agent")?, &[])?;
+    let met = agent.line("reporting to the router at", PATIENCE);
+    or_told(met, &mut [&mut router])?;
+    let took = began.elapsed();
+    let answered = ask::until_answered(&a, MODEL, Instant::now(), PATIENCE);
+    or_told(answered, &mut [&mut router, &mut agent])?;
+    let nodes = ask::nodes(&a)?;
+    ensure!(nodes.len() == 1, "one server is {nodes:?}");
+    promised("finding each other", took, PROMISED)
 }
 
 fn open(ground: &mut Ground) -> Result<String> {
