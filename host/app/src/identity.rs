@@ -217,6 +217,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_the_place_of_a_folder_is_no_key_that_cannot_be_read() {
+        let folder = Scratch::new("file");
+        fs::write(&folder.0, "").unwrap();
+        let error = keep(&folder.0.join("below")).unwrap_err();
+        assert!(matches!(error, Unkept::Folder(_)), "{error:?}");
+        fs::remove_file(&folder.0).unwrap();
+    }
+
+    #[test]
     fn a_key_that_is_none_is_never_replaced_and_says_what_to_do() {
         let folder = Scratch::new("broken");
         fs::create_dir_all(&folder.0).unwrap();
