@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use super::http::get;
 use super::{PATIENCE, until};
@@ -384,16 +385,16 @@ pub(crate) fn finished_after(before: &str, args: &[&str], variables: &[(&str, &s
 fn ended(command: &mut Command) -> Finished {
     let _state = State::of(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
-    // What it prints may be more than a pipe holds.
-    let stdout = whole(child.stdout.take().expect("its output is ours"));
-    let stderr = whole(child.stderr.take().expect("its output is ours"));
+    // Read meanwhile: whoever says more than a pipe holds would wait for a reader, and never end.
+    let stdout = everything(child.stdout.take().expect("its output is ours"));
+    let stderr = everything(child.stderr.take().expect("its output is ours"));
     let code = until(&format!("{command:?} ends"), || child.try_wait().expect("it can be waited for")).code();
-    let text = |pipe: std::thread::JoinHandle<String>| pipe.join().expect("it is text");
+    let text = |pipe: JoinHandle<String>| pipe.join().expect("it is text");
     Finished { code, stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Reads to the end, meanwhile.
-fn whole(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+/// Reads to the end.
+fn everything(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut text = String::new();
         pipe.read_to_string(&mut text).expect("it is text");

@@ -107,10 +107,9 @@ fn keep(folder: &Path) -> Result<Identity, Unkept> {
 fn read(path: &Path) -> Result<Option<Identity>, Unkept> {
     let content = match fs::read(path) {
         Ok(content) => content,
-        // Below a file there is none either; that the folder cannot be made shows when it is.
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A file stands where the folder, or one above it, should be.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(Unkept::Folder(error)),
         Err(error) => return Err(Unkept::Unreadable(error)),
     };
     warn_if_open(path);

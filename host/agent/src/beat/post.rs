@@ -61,8 +61,8 @@ pub(crate) enum PostError {
 #[derive(Debug)]
 pub(crate) struct Line {
     sender: SendRequest<Full<Bytes>>,
-    /// As it was asked for, in `Host`.
-    address: String,
+    /// What stands in `Host`.
+    host: String,
     /// This machine's end.
     pub(crate) here: SocketAddr,
     /// The router's.
@@ -93,7 +93,7 @@ impl Line {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(PostError::Broke)?;
         // Ends with the sender; its error shows in the answer.
         tokio::spawn(async move { connection.await.ok() });
-        Ok(Self { sender, address: address.to_owned(), here, there })
+        Ok(Self { sender, host: host(address), here, there })
     }
 
     /// Sends a beat to the router with this key, if it is known, and waits for the answer until the next is due.
@@ -106,7 +106,7 @@ impl Line {
     ) -> Result<Answer, PostError> {
         let signature = identity.sign_beat(router, &body);
         let request = Request::post(PATH)
-            .header(HOST, &self.address)
+            .header(HOST, &self.host)
             .header(CONTENT_TYPE, "application/json")
             .header(seal::KEY, identity.public().to_string())
             .header(seal::ROUTER, seal::meant_for(router))
@@ -126,6 +126,16 @@ impl Line {
             Some(meant) if *meant != answer.key => Err(PostError::Other(answer.key)),
             _ => Ok(answer),
         }
+    }
+}
+
+/// The address without the zone of a link-local one, which means something on this machine only (RFC 6874, 4).
+fn host(address: &str) -> String {
+    match (address.find('%'), address.find(']')) {
+        (Some(zone), Some(end)) if zone < end => {
+            [address.get(..zone), address.get(end..)].into_iter().flatten().collect()
+        }
+        _ => address.to_owned(),
     }
 }
 
@@ -172,6 +182,19 @@ mod tests {
             (seal::KEY.parse().expect("a name"), value(key)),
             (seal::SIGNATURE.parse().expect("a name"), value(signature)),
         ])
+    }
+
+    #[test]
+    fn a_zone_is_nothing_to_a_router() {
+        for (address, expected) in [
+            ("[fe80::1%2]:11435", "[fe80::1]:11435"),
+            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
+            ("[fd00::1]:11435", "[fd00::1]:11435"),
+            ("10.0.0.1:11435", "10.0.0.1:11435"),
+            ("studio:11435", "studio:11435"),
+        ] {
+            assert_eq!(host(address), expected);
+        }
     }
 
     #[test]

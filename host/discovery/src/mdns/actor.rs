@@ -59,6 +59,7 @@ pub(super) struct Actor {
     said: watch::Sender<Vec<Saying>>,
     own: Option<(Instant, Vec<Own>)>,
     told: Option<Instant>,
+    is_deaf: bool,
 }
 
 /// The search for one role.
@@ -118,6 +119,7 @@ impl Actor {
             said,
             own: None,
             told: None,
+            is_deaf: false,
         };
         Ok((actor, seen, says))
     }
@@ -329,9 +331,23 @@ impl Actor {
                     look.sightings.goodbye(&instance, now);
                 }
             }
+            ServiceEvent::SearchStarted(where_to) => self.check_interfaces(&where_to),
             // Found is only half of an answer; the others say what we asked ourselves.
             _ => {}
         }
+    }
+
+    /// Tells people once that there is nobody to ask.
+    fn check_interfaces(&mut self, started: &str) {
+        let is_deaf = daemon::is_deaf(started);
+        if is_deaf && !self.is_deaf {
+            tracing::warn!(
+                "multicast DNS is spoken on no interface: there is no network, or another program has UDP port {} to \
+                 itself; `herdwick doctor` tells which",
+                self.settings.port
+            );
+        }
+        self.is_deaf = is_deaf;
     }
 
     fn hear_of_herd(&mut self, event: ServiceEvent, now: Instant) {

@@ -80,6 +80,9 @@ impl Lab {
             machine.ip(&["address", "add", address, "dev", CARD])?;
         }
         machine.ip(&["link", "set", CARD, "up"])?;
+        if addresses.iter().any(|address| address.contains('.')) {
+            machine.route()?;
+        }
         Ok(machine)
     }
 
@@ -112,7 +115,8 @@ impl Machine {
     /// Gives it another address in place of all it had.
     pub(super) fn move_to(&self, address: &str) -> Result<()> {
         self.ip(&["address", "flush", "dev", CARD, "scope", "global"])?;
-        self.ip(&["address", "add", address, "dev", CARD])
+        self.ip(&["address", "add", address, "dev", CARD])?;
+        self.route()
     }
 
     /// Has the switch keep multicast from it, as access points do.
@@ -135,6 +139,11 @@ impl Machine {
             });
             done.join().unwrap_or_else(|_| bail!("the thread inside the machine died"))
         })
+    }
+
+    /// A way out, behind which there is nobody: some programs find their own address by asking for one.
+    fn route(&self) -> Result<()> {
+        self.ip(&["route", "replace", "default", "dev", CARD])
     }
 
     fn ip(&self, args: &[&str]) -> Result<()> {
