@@ -3,6 +3,7 @@
 
 mod ask;
 mod blocked;
+mod doctor;
 mod herd;
 mod lab;
 mod meeting;
@@ -38,7 +39,8 @@ struct Case {
     run: fn(&mut Ground) -> Result<String>,
 }
 
-const CASES: &[&[Case]] = &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, herd::CASES];
+const CASES: &[&[Case]] =
+    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, herd::CASES, doctor::CASES];
 
 /// Runs all cases, or those whose titles have one of the names in them.
 pub fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
