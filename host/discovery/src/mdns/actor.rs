@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_secs(300);
 /// Whoever misses somebody has it asked at most so often.
 const ASK_AT_MOST: Duration = Duration::from_secs(10);
+/// After a goodbye it is asked so long after the last time: whoever is there after all answers within the grace of a goodbye.
+const DOUBT: Duration = Duration::from_secs(1);
 /// Every so many times it is asked, those who are listed are asked whether they are still there, whatever their answers
 /// said about how long they hold.
 const VERIFY_EVERY: u32 = 3;
@@ -60,6 +62,8 @@ pub(super) struct Actor {
     own: Option<(Instant, Vec<Own>)>,
     told: Option<Instant>,
     is_deaf: bool,
+    /// Somebody said goodbye for somebody.
+    is_in_doubt: bool,
 }
 
 /// The search for one role.
@@ -120,6 +124,7 @@ impl Actor {
             own: None,
             told: None,
             is_deaf: false,
+            is_in_doubt: false,
         };
         Ok((actor, seen, says))
     }
@@ -275,7 +280,11 @@ impl Actor {
         } else {
             self.counters = daemon.metrics();
         }
-        let due = if self.wish.ask { ASK_AT_MOST } else { ASK_EVERY };
+        let due = match (self.is_in_doubt, self.wish.ask) {
+            (true, _) => DOUBT,
+            (false, true) => ASK_AT_MOST,
+            (false, false) => ASK_EVERY,
+        };
         if self.asked.get_or_insert(now).elapsed() >= due {
             self.ask(now);
         }
@@ -288,6 +297,7 @@ impl Actor {
         self.asked = Some(now);
         self.asks = self.asks.wrapping_add(1);
         self.wish.ask = false;
+        self.is_in_doubt = false;
         for (role, look) in &mut self.looks {
             if look.events.is_none() {
                 continue;
@@ -329,6 +339,7 @@ impl Actor {
             ServiceEvent::ServiceRemoved(_, instance) => {
                 if let Some(look) = self.looks.get_mut(&role) {
                     look.sightings.goodbye(&instance, now);
+                    self.is_in_doubt = true;
                 }
             }
             ServiceEvent::SearchStarted(where_to) => self.check_interfaces(&where_to),
