@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::support::{Agent, Client, Log, Node, Reply, Router, nobody, post, until};
+use herdwick_wire::beat::Command;
+
+use crate::support::{Agent, Client, Log, Node, Reply, Router, finished, nobody, post, until};
 
 /// A router whose only node of its own is off, and its log.
 fn router(options: &[&str]) -> (Router, Log) {
@@ -88,6 +90,31 @@ fn a_herd_node_serves_at_its_own_address_and_takes_no_work_once_it_drains() {
     });
     assert_eq!(herd(router.address, &body).status, 200);
     answered_by(&router, "mini");
+}
+
+#[test]
+fn an_operators_drain_reaches_the_agent_and_is_taken_back() {
+    let node = Node::start("elsewhere", MODEL);
+    let (router, _log) = router(&[]);
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    answered_by(&router, "studio");
+    let address = router.address.to_string();
+    let operate = |what: &str| {
+        let done = finished(&["nodes", what, "studio", "--router", &address]);
+        assert_eq!(done.code, Some(0), "{}", done.stderr);
+    };
+    operate("drain");
+    assert_eq!(agent.beat(router.address).reply.commands, [Command::Drain]);
+    assert_eq!(agent.beat(router.address).reply.commands, [], "it does");
+    assert_eq!(post(router.address, "/api/generate", ASK).status, 503);
+    operate("undrain");
+    assert_eq!(agent.beat(router.address).reply.commands, [Command::Undrain]);
+    assert_eq!(agent.beat(router.address).reply.commands, []);
+    answered_by(&router, "studio");
+    // One that leaves by itself is not called back.
+    agent.beat.draining = true;
+    assert_eq!(agent.beat(router.address).reply.commands, []);
 }
 
 #[test]
@@ -358,7 +385,7 @@ fn a_router_is_the_same_after_a_restart_and_its_key_is_its_own() {
         end(router);
     }
     std::fs::write(&file, b"half").expect("it is ours");
-    let failed = crate::support::finished(&["serve", "--listen", "127.0.0.1:0", "--state-dir", &state]);
+    let failed = finished(&["serve", "--listen", "127.0.0.1:0", "--state-dir", &state]);
     assert_eq!(failed.code, Some(1));
     assert!(
         failed.stderr.contains("router.key is no key: it has 4 bytes, and a key has 32"),

@@ -171,7 +171,11 @@ fn refused(error: StoreError, folder: &Path) -> anyhow::Error {
             )
         }
         StoreError::Foreign { .. } => "move it away, or choose another folder: --state-dir DIR".to_owned(),
-        StoreError::Folder { .. } | StoreError::Open { .. } => {
+        StoreError::Open { .. } => {
+            "end what the cause names: make room on its disk, close it elsewhere, or make it writable for this user"
+                .to_owned()
+        }
+        StoreError::Folder { .. } => {
             "make the folder and what is in it writable for this user, or choose another: --state-dir DIR"
                 .to_owned()
         }

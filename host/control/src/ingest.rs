@@ -45,8 +45,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The keeper of the fleet, as heartbeats see it.
 pub trait Desk: Send + Sync {
-    /// Takes a report in. `None` if it cannot now.
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>>;
+    /// Takes a report in.
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Result<Heard, Unheard>> + Send + '_>>;
+}
+
+/// Why the keeper did not take a report in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// It has too much to do, or the program ends.
+    Busy,
+    /// There are as many machines as there may be.
+    NoRoom,
 }
 
 /// What the keeper knows of a machine that just reported.
@@ -151,7 +160,7 @@ impl Ingest {
         let report = beat.report(seen).map_err(Refusal::Broken)?;
         self.asks_itself(&report)?;
         self.enter(&sealed, &sent, &report)?;
-        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
+        let heard = self.parts.desk.report(report).await.map_err(Refusal::from)?;
         Ok(self.hear(&sealed.key, sent, &heard))
     }
 

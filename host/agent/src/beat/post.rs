@@ -20,6 +20,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const PATH: &str = "/fleet/v1/beat";
 /// How long a router may take to accept.
 const CONNECT: Duration = Duration::from_secs(2);
+/// Marks a refusal of a router that was made before anybody looked who asks.
+const REFUSAL: &str = "x-herdwick-error";
 /// Bytes of an answer. Commands and ports are few.
 const MOST: usize = 64 << 10;
 
@@ -41,6 +43,9 @@ pub(crate) enum PostError {
     /// It is something else.
     #[error("it is no Herdwick router: {0}")]
     Stranger(String),
+    /// It is one that does not even hear this machine, as it says; nobody signed that, so nothing is done about it.
+    #[error("the router there does not hear this machine: {0}")]
+    Deaf(String),
     /// It is one, but does not say so in a way that can be believed.
     #[error("its answer is not signed as it should be")]
     Forged,
@@ -138,7 +143,10 @@ fn host(address: &str) -> String {
 fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], beat: &Signature) -> Result<Answer, PostError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let (Some(key), Some(signature)) = (text(seal::KEY), text(seal::SIGNATURE)) else {
-        return Err(PostError::Stranger(format!("it answers {status} and no signature")));
+        return Err(match text(REFUSAL) {
+            Some(_) => PostError::Deaf(refusal(body).unwrap_or_else(|| format!("it answers {status}"))),
+            None => PostError::Stranger(format!("it answers {status} and no signature")),
+        });
     };
     let key = PublicKey::parse(key).ok_or(PostError::Forged)?;
     let signature = Signature::parse(signature).ok_or(PostError::Forged)?;
@@ -147,6 +155,19 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], beat: &Signature) 
     }
     let reply = serde_json::from_slice(body).map_err(|error| PostError::Stranger(error.to_string()))?;
     Ok(Answer { key, status, reply })
+}
+
+/// Why a router hears nobody from here, in its own words: as much of them as a line takes, without what a terminal
+/// would act on.
+fn refusal(body: &[u8]) -> Option<String> {
+    /// Characters.
+    const WORDS: usize = 300;
+    #[derive(serde::Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    let Refused { error } = serde_json::from_slice(body).ok()?;
+    Some(error.chars().filter(|c| !c.is_control()).take(WORDS).collect())
 }
 
 #[cfg(test)]
@@ -188,5 +209,16 @@ mod tests {
         assert!(matches!(read(StatusCode::OK, &good, body, &other), Err(PostError::Forged)));
         let none = read(StatusCode::NOT_FOUND, &HeaderMap::new(), body, &beat).expect_err("no signature");
         assert_eq!(none.to_string(), "it is no Herdwick router: it answers 404 Not Found and no signature");
+        let marked = HeaderMap::from_iter([(
+            http::HeaderName::from_static(REFUSAL),
+            HeaderValue::from_static("not_near"),
+        )]);
+        for (body, told) in [
+            (&b"{\"error\":\"10.0.0.9 is not near\\u001b[2J\"}"[..], "10.0.0.9 is not near[2J"),
+            (b"<html>", "it answers 403 Forbidden"),
+        ] {
+            let error = read(StatusCode::FORBIDDEN, &marked, body, &beat).expect_err("no signature");
+            assert_eq!(error.to_string(), format!("the router there does not hear this machine: {told}"));
+        }
     }
 }

@@ -92,7 +92,7 @@ impl Ingest {
             HerdBeat::Leaves { node_id } => {
                 let last = self.state().herd.leaving(node);
                 if let Some(report) = last {
-                    self.parts.desk.report(Report { at: now, ..report }).await.ok_or(Refusal::Busy)?;
+                    self.parts.desk.report(Report { at: now, ..report }).await?;
                 }
                 let answer = serde_json::json!({ "status": "draining", "node_id": node_id });
                 return Ok(answer.to_string().into());
@@ -106,7 +106,7 @@ impl Ingest {
         }
         let mut last = report.clone();
         last.servers.iter_mut().for_each(|server| server.models = None);
-        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
+        let heard = self.parts.desk.report(report).await?;
         self.state().herd.nodes.insert(node, Known { last, is_listed: heard.unlisted.is_empty() });
         Ok(Bytes::from_static(ONLINE.as_bytes()))
     }
