@@ -5,6 +5,7 @@ mod ask;
 mod blocked;
 mod herd;
 mod lab;
+mod lies;
 mod meeting;
 mod moving;
 mod program;
@@ -38,7 +39,8 @@ struct Case {
     run: fn(&mut Ground) -> Result<String>,
 }
 
-const CASES: &[&[Case]] = &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, herd::CASES];
+const CASES: &[&[Case]] =
+    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, lies::CASES, herd::CASES];
 
 /// Runs all cases, or those whose titles have one of the names in them.
 pub fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
