@@ -47,6 +47,7 @@ pub fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
     if let Some(why) = lab::missing() {
         bail!("no networks of one's own can be made here: {why}");
     }
+    lab::sweep()?;
     let cases = CASES.iter().copied().flatten();
     let chosen: Vec<_> = cases
         .filter(|case| names.is_empty() || names.iter().any(|name| case.title.contains(name.as_str())))
