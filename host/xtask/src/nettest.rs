@@ -6,6 +6,7 @@ mod blocked;
 mod doctor;
 mod herd;
 mod lab;
+mod lies;
 mod meeting;
 mod moving;
 mod program;
@@ -40,13 +41,14 @@ struct Case {
 }
 
 const CASES: &[&[Case]] =
-    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, herd::CASES, doctor::CASES];
+    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, lies::CASES, herd::CASES, doctor::CASES];
 
 /// Runs all cases, or those whose titles have one of the names in them.
 pub fn run(workspace: &Workspace, names: &[String]) -> Result<()> {
     if let Some(why) = lab::missing() {
         bail!("no networks of one's own can be made here: {why}");
     }
+    lab::sweep()?;
     let cases = CASES.iter().copied().flatten();
     let chosen: Vec<_> = cases
         .filter(|case| names.is_empty() || names.iter().any(|name| case.title.contains(name.as_str())))

@@ -2,11 +2,12 @@
 //! gone with the value that made them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// What the names of our namespaces begin with.
@@ -50,6 +51,30 @@ pub(super) fn missing() -> Option<String> {
         }
         Err(error) => Some(format!("it cannot make a network namespace: {error:#}")),
     }
+}
+
+/// Takes away what a run left behind that was killed: networks of ours whose maker is gone, and what still runs there.
+pub(super) fn sweep() -> Result<()> {
+    let told = Command::new("ip").args(["netns", "list"]).output().context("cannot start `ip`")?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for space in
+        told.lines().filter_map(|line| line.split_whitespace().next()).filter(|space| is_orphan(space))
+    {
+        let pids = Command::new("ip").args(["netns", "pids", space]).output().context("cannot start `ip`")?;
+        for pid in String::from_utf8_lossy(&pids.stdout).split_whitespace() {
+            let pid = pid.parse().ok().and_then(Pid::from_raw);
+            // It may have ended by itself.
+            let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+        }
+        println!("left behind by a run that was killed, and taken away: {space}");
+        ip(&["netns", "del", space])?;
+    }
+    Ok(())
+}
+
+fn is_orphan(space: &str) -> bool {
+    let maker = space.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('-')?.split('-').next());
+    maker.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
 }
 
 impl Lab {
@@ -164,4 +189,24 @@ fn ip(args: &[&str]) -> Result<()> {
     let done = done.context("cannot start `ip`; apt-get install iproute2")?;
     ensure!(done.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr).trim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_networks_of_ours_whose_maker_is_gone_are_swept() {
+        let ours = std::process::id();
+        for (space, orphan) in [
+            (format!("{PREFIX}-{ours}-0-router"), false),
+            (format!("{PREFIX}-4194999-0-router"), true),
+            ("4194999".to_owned(), false),
+            (format!("{PREFIX}-x-0-router"), false),
+            (PREFIX.to_owned(), false),
+            ("peer4194999".to_owned(), false),
+        ] {
+            assert_eq!(is_orphan(&space), orphan, "{space}");
+        }
+    }
 }
