@@ -1,11 +1,12 @@
-//! Machines with an agent: they join, serve, leave and come back, whatever ends first. Everything is on loopback.
+//! Machines with an agent: they join, serve, leave and come back, whatever ends first. Everything is on loopback, which
+//! has many addresses on Linux: a server on another one than its agent's is what a server on loopback only is elsewhere.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Machine, Node, Router, get, nobody, post, until};
+use crate::support::{Client, Machine, Node, Router, get, nobody, post, until};
 
 const MODEL: &[&str] = &["--slots", "2", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
 const ASK: &str = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
@@ -89,6 +90,48 @@ fn a_machine_serves_within_a_second_of_the_later_start() {
 }
 
 #[test]
+fn a_server_that_listens_for_its_machine_only_serves_through_its_agent() {
+    let scratch = Scratch::new("forward");
+    let node = Node::start_on("studio", "127.0.0.7:0", MODEL);
+    let router = router(free(), &scratch.path("router"));
+    let agent = agent(&node, &[router.address], &scratch.path("agent"));
+    let line = agent.log.line("passing on from");
+    served(router.address, Instant::now());
+    // Nobody else comes in by this door.
+    let at =
+        line.split("passing on from ").nth(1).and_then(|rest| rest.split('"').next()).expect("an address");
+    let at: SocketAddr = at.parse().expect("an address");
+    assert_eq!(post(at, "/api/chat", ASK).status, 401);
+    // What a client leaves is left by the router, the agent and the server.
+    node.script(r#"[{"silent":{}}]"#);
+    let mut client = Client::connect(router.address);
+    client.send("POST", "/api/chat", &[], ASK.as_bytes());
+    node.wait("running=1");
+    drop(client);
+    node.wait("idle=1");
+}
+
+#[test]
+fn an_agent_that_is_told_to_end_lets_answers_end_and_takes_its_machine_out() {
+    let scratch = Scratch::new("drain");
+    let node = Node::start_on("studio", "127.0.0.7:0", MODEL);
+    let router = router(free(), &scratch.path("router"));
+    let agent = agent(&node, &[router.address], &scratch.path("agent"));
+    served(router.address, Instant::now());
+    node.script(r#"[{"ok":{"n":40,"itl_ms":20}}]"#);
+    let mut client = Client::connect(router.address);
+    client.send("POST", "/api/chat", &[], ASK.as_bytes());
+    let mut answer = client.begin();
+    assert!(answer.piece().is_some_and(|piece| piece.is_ok()));
+    signal("TERM", agent.id());
+    // New work is refused while the old one runs.
+    until("new work is refused", || (post(router.address, "/api/chat", ASK).status != 200).then_some(()));
+    let whole = answer.finish().expect("the answer ends whole");
+    assert!(whole.text().contains("\"done\":true"));
+    assert_eq!(agent.ended(), Some(0));
+}
+
+#[test]
 fn a_router_that_is_killed_has_its_machines_back_soon_after_it_is_started_again() {
     let scratch = Scratch::new("router-killed");
     let node = Node::start("studio", MODEL);
@@ -158,7 +201,7 @@ fn a_router_that_moved_is_found_and_known_again() {
 #[test]
 fn two_routers_have_the_same_machine() {
     let scratch = Scratch::new("two");
-    let node = Node::start("studio", MODEL);
+    let node = Node::start_on("studio", "127.0.0.7:0", MODEL);
     let (one, two) = (router(free(), &scratch.path("one")), router(free(), &scratch.path("two")));
     let _agent = agent(&node, &[one.address, two.address], &scratch.path("agent"));
     served(one.address, Instant::now());
@@ -177,4 +220,37 @@ fn an_agent_that_is_told_to_end_takes_its_machine_out() {
     signal("TERM", agent.id());
     until("no work is sent there", || (post(router.address, "/api/chat", ASK).status != 200).then_some(()));
     assert_eq!(agent.ended(), Some(0));
+}
+
+/// Kills of each side, at moments spread over what a start and its first beats take.
+const KILLS: u64 = 6;
+
+#[test]
+fn whoever_is_killed_at_whatever_moment_all_is_whole_again() {
+    let scratch = Scratch::new("kills");
+    let node = Node::start_on("studio", "127.0.0.7:0", MODEL);
+    let (at, router_state, agent_state) = (free(), scratch.path("router"), scratch.path("agent"));
+    let mut the_router = router(at, &router_state);
+    let mut the_agent = agent(&node, &[at], &agent_state);
+    let mut worst = Duration::ZERO;
+    for kill in 0..KILLS {
+        served(at, Instant::now());
+        // sleeps because the moment of the kill is what is varied
+        std::thread::park_timeout(Duration::from_millis(kill * 173 % 1_000));
+        if kill % 2 == 0 {
+            the_router.kill();
+            the_router = router(at, &router_state);
+        } else {
+            the_agent.kill();
+            the_agent = agent(&node, &[at], &agent_state);
+            // Until it is heard of again the router asks where nobody passes on any more.
+            the_agent.log.line("reporting to the router");
+        }
+        worst = worst.max(served(at, Instant::now()));
+    }
+    println!("whole again within {worst:?}");
+    assert!(worst < WHOLE, "{worst:?}");
+    let status = get(at, "/admin/v1/status").json().to_string();
+    assert_eq!(status.matches("\"name\":\"studio").count(), 1, "{status}");
+    drop(the_agent);
 }

@@ -22,6 +22,10 @@ pub(crate) use guests::{Guests, RouterId};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How long it is believed to listen there, or not.
 const BELIEVED: Duration = Duration::from_secs(30);
+/// After what time a port is asked for again where none was to be had.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Doors that are remembered. A machine has a handful; past it those on addresses of earlier are forgotten.
+const DOORS: usize = 64;
 
 /// How a router reaches one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,8 +51,7 @@ pub(crate) struct Doors {
 struct Known {
     door: Option<Door>,
     /// When, and about which life of the server.
-    looked: Instant,
-    life: u64,
+    looked: Option<(Instant, u64)>,
     /// Somebody is finding out.
     looking: bool,
     /// Passes on, once it was needed; for good, since a port that moves would cost requests.
@@ -67,16 +70,19 @@ impl Doors {
         // Where nobody answers, nothing can be found out, and what was known may hold again.
         let is_down = server.down().is_some();
         let mut known = self.lock();
+        if known.len() >= DOORS {
+            known.retain(|(at, _), _| *at == address);
+        }
         let entry = known.entry((address, port)).or_insert_with(|| Known {
             door: None,
-            looked: Instant::now(),
-            life: server.life,
+            looked: None,
             looking: false,
             passes: None,
         });
-        let is_stale =
-            entry.door.is_none() || entry.life != server.life || entry.looked.elapsed() >= BELIEVED;
         let door = entry.door;
+        let lasts = if door.is_some() { BELIEVED } else { AGAIN };
+        let is_stale =
+            entry.looked.is_none_or(|(looked, life)| life != server.life || looked.elapsed() >= lasts);
         if is_stale && !is_down && !entry.looking {
             entry.looking = true;
             let (doors, server) = (Arc::clone(self), server.clone());
@@ -91,13 +97,19 @@ impl Doors {
         let is_same = origin == server.origin;
         // Another program may listen on the same port of another address; it would answer otherwise.
         let probe = Probe::new(origin, PATIENCE);
-        let direct = is_same || probe.look(server.kind, Depth::Memory).await.is_ok();
+        let direct = is_same
+            || match probe.look(server.kind, Depth::Memory).await {
+                Ok(_) => true,
+                // Somebody is there and busy: what was known holds.
+                Err(error) if error.is_slow() => self.was_direct(address, port),
+                Err(_) => false,
+            };
         let door =
             if direct { Some(Door::Direct) } else { self.forwarded(address, port, &server.origin).await };
         let mut known = self.lock();
         let Some(entry) = known.get_mut(&(address, port)) else { return };
         let is_news = entry.door != door;
-        (entry.door, entry.looked, entry.life, entry.looking) = (door, Instant::now(), server.life, false);
+        (entry.door, entry.looked, entry.looking) = (door, Some((Instant::now(), server.life)), false);
         drop(known);
         if is_news {
             match door {
@@ -112,6 +124,12 @@ impl Doors {
             }
             self.board.tell();
         }
+    }
+
+    /// Whether the server listened on this address when it was last asked; of one that was never asked, yes.
+    fn was_direct(&self, address: IpAddr, port: u16) -> bool {
+        let known = self.lock();
+        known.get(&(address, port)).and_then(|known| known.door).is_none_or(|door| door == Door::Direct)
     }
 
     /// A port that passes on: the one that is open already, or a new one.

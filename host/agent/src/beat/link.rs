@@ -34,6 +34,10 @@ const INTRODUCTIONS: u32 = 3;
 /// How long whoever is only said to be there is looked for before others have their turn: long enough for two addresses
 /// that swallow everything.
 pub(crate) const TRIED: Duration = Duration::from_secs(5);
+/// Refusals in a row at one address before another one is tried: a router may take nothing from where it cannot reach.
+const REFUSALS: u32 = 3;
+/// How long a beat is waited for at least, however often one is due: a router may be far away.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Addresses at which one router is looked for. Those that the operator named are never given up.
 const ADDRESSES: usize = 12;
 
@@ -189,12 +193,13 @@ impl Link {
         }
     }
 
-    /// This address worked: it is tried first from now on.
+    /// This address worked: it is tried first from now on, and is no rumour any more. If another router answers there
+    /// some day, this one may still come back.
     fn prefer(&self, address: &str) {
         let mut known = self.lock();
         if let Some(index) = known.addresses.iter().position(|(have, _)| have == address) {
-            let found = known.addresses.remove(index);
-            known.addresses.insert(0, found);
+            let (found, source) = known.addresses.remove(index);
+            known.addresses.insert(0, (found, source.min(Source::Met)));
         }
     }
 
@@ -314,7 +319,7 @@ impl Reporting {
         let mut news = self.shared.board.news();
         let mut phases = self.shared.phase.subscribe();
         let mut worked = false;
-        let mut introductions = 0;
+        let (mut introductions, mut refusals) = (0, 0);
         loop {
             // What is told by the beat below is no news after it.
             news.mark_unchanged();
@@ -336,7 +341,7 @@ impl Reporting {
             let taken = answer.status == StatusCode::OK;
             match self.session.answered(&beat, taken, &answer.reply) {
                 Answered::Taken => {
-                    (worked, introductions) = (true, 0);
+                    (worked, introductions, refusals) = (true, 0, 0);
                     self.taken(&answer, address, phase);
                     if phase == Phase::Leaving {
                         return Ok(Ended::Done);
@@ -353,6 +358,10 @@ impl Reporting {
                 Answered::Introduced | Answered::Refused => {
                     let problem =
                         answer.reply.problem.unwrap_or_else(|| format!("it answers {}", answer.status));
+                    refusals += 1;
+                    if refusals >= REFUSALS && self.link.addresses().len() > 1 {
+                        return Err(PostError::Unwilling(problem));
+                    }
                     self.link.stand(Standing::Refused(problem));
                 }
             }
@@ -383,7 +392,13 @@ impl Reporting {
     async fn post(&self, line: &mut Line, beat: &Beat) -> Result<Answer, PostError> {
         // A beat is made of texts and numbers, which are always JSON.
         let body = serde_json::to_vec(beat).map_err(|error| PostError::Stranger(error.to_string()))?;
-        line.post(&self.shared.identity, self.link.key().as_ref(), body, self.session.interval()).await
+        line.post(
+            &self.shared.identity,
+            self.link.key().as_ref(),
+            body,
+            self.session.interval().max(PATIENCE),
+        )
+        .await
     }
 
     fn taken(&self, answer: &Answer, address: &str, phase: Phase) {
@@ -408,5 +423,20 @@ impl Reporting {
              remove it from {} and start the agent again",
             self.shared.pins.path().display()
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_once_answered_it_is_looked_for_again_after_another_answered_there() {
+        let rumours = ["a:1", "b:1"].map(|address| (address.to_owned(), Source::Seen));
+        let link = Link::new(RouterId(1), rumours.to_vec(), None);
+        link.prefer("b:1");
+        link.give_up("a:1");
+        link.give_up("b:1");
+        assert_eq!(link.addresses(), [("b:1".to_owned(), Source::Met)]);
     }
 }

@@ -84,6 +84,7 @@ async fn follow(place: &Place, kind: BackendKind, probe: &Probe, board: &Arc<Boa
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut listed, mut figured): (Option<Instant>, Option<Instant>) = (None, None);
     let mut silent: Option<Instant> = None;
+    let mut troubled = false;
     loop {
         ticks.tick().await;
         if kind == BackendKind::Ollama && figured.is_none_or(|at| at.elapsed() >= FIGURES) {
@@ -95,6 +96,7 @@ async fn follow(place: &Place, kind: BackendKind, probe: &Probe, board: &Arc<Boa
         let asked = Instant::now();
         match probe.look(kind, if everything { Depth::All } else { Depth::Memory }).await {
             Ok(facts) => {
+                troubled = false;
                 if silent.take().is_some() {
                     tracing::info!("{} answers again", place.origin);
                     figured = None;
@@ -106,8 +108,12 @@ async fn follow(place: &Place, kind: BackendKind, probe: &Probe, board: &Arc<Boa
             }
             // It may be at work; what is known of it grows old, and whoever reads it sees how old.
             Err(error) if error.is_slow() => {}
-            // Our own trouble says nothing of the server.
-            Err(error) if error.is_ours() => tracing::warn!("{} could not be asked: {error}", place.origin),
+            // Our own trouble says nothing of the server. It is told once until it is over.
+            Err(error) if error.is_ours() => {
+                if !std::mem::replace(&mut troubled, true) {
+                    tracing::warn!("{} could not be asked: {error}", place.origin);
+                }
+            }
             Err(error) => {
                 let since = *silent.get_or_insert(asked);
                 // Somebody who comes back may have other models.

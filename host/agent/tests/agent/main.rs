@@ -205,6 +205,24 @@ fn another_router_at_the_same_address_is_not_obeyed_and_the_old_one_is_found_els
 }
 
 #[test]
+fn a_router_that_takes_nothing_here_is_tried_where_else_it_is() {
+    let node = ollama(&[("a", true)]);
+    let router = ScriptedRouter::start(1);
+    router.refuses("this address is no machine's");
+    let elsewhere = ScriptedRouter::start(1);
+    let agent = Running::start(folder("refused"), &[router.name()], &[place(&node)]);
+    // Until it showed its key, nothing that is seen is taken for it.
+    let until = Instant::now() + router::PATIENCE;
+    while elsewhere.count() == 0 && Instant::now() < until {
+        agent.sees(elsewhere.address, Some(elsewhere.key()));
+        // sleeps because nothing announces that the agent knows the key
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    elsewhere.beat("it is taken in there", 0, |beat| !beat.servers.is_empty());
+    assert_eq!(router.count(), 0);
+}
+
+#[test]
 fn routers_that_were_met_are_found_again_without_being_named() {
     let node = ollama(&[("a", true)]);
     let router = ScriptedRouter::start(1);

@@ -38,6 +38,8 @@ struct Told {
     /// Beats that were taken in, with the address that they came from.
     beats: Vec<(SocketAddr, Beat)>,
     introductions: usize,
+    /// Why it takes nothing.
+    refuses: Option<String>,
 }
 
 impl ScriptedRouter {
@@ -56,6 +58,7 @@ impl ScriptedRouter {
             reply: Reply { interval_ms: 250, ..Reply::default() },
             beats: Vec::new(),
             introductions: 0,
+            refuses: None,
         };
         let state = Arc::new(State {
             identity: Identity::from_seed(&[key; 32]),
@@ -84,6 +87,16 @@ impl ScriptedRouter {
     /// Changes what beats are answered from now on.
     pub(crate) fn answers(&self, change: impl FnOnce(&mut Reply)) {
         change(&mut self.state.told.lock().expect("no test panicked").reply);
+    }
+
+    /// Takes nothing from now on.
+    pub(crate) fn refuses(&self, why: &str) {
+        self.state.told.lock().expect("no test panicked").refuses = Some(why.to_owned());
+    }
+
+    /// Its key.
+    pub(crate) fn key(&self) -> PublicKey {
+        self.state.identity.public()
     }
 
     /// Forgets its session, as a router does that was restarted.
@@ -168,6 +181,9 @@ async fn answer(request: Request<Incoming>, from: SocketAddr, state: &State) -> 
     if meant.is_some() && !is_for_us {
         status = StatusCode::FORBIDDEN;
         reply = Reply { problem: Some("this beat is another router's".to_owned()), ..Reply::default() };
+    } else if let Some(why) = &told.refuses {
+        status = StatusCode::FORBIDDEN;
+        reply = Reply { problem: Some(why.clone()), ..Reply::default() };
     } else if beat.session != told.session {
         status = StatusCode::UNAUTHORIZED;
         told.introductions += 1;

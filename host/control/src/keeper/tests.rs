@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::ingest::Desk as _;
+use crate::ingest::{Desk as _, Unheard};
 
 /// Between two beats of a machine in a hurry.
 const BEAT: Duration = Duration::from_millis(100);
@@ -45,6 +45,10 @@ impl Memory for Notes {
 
     fn forget(&self, node: NodeId) {
         self.forgotten.lock().unwrap().push(node);
+    }
+
+    fn last_seen(&self, _: NodeId) -> Option<Duration> {
+        None
     }
 
     fn safe(&self, then: Box<dyn FnOnce() + Send>) {
@@ -313,7 +317,7 @@ fn a_line_that_is_full_says_so_at_once() {
         let observation = herdwick_fleet::Observation { backend: id, at: Moment(0), claim };
         let taken = (0..10_000).take_while(|_| kept.desk.observe(observation.clone()).is_ok()).count();
         assert_eq!(taken, 1_024, "nobody takes anything in yet");
-        assert_eq!(kept.desk.report(report.clone()).await, None, "its next beat is its retry");
+        assert_eq!(kept.desk.report(report.clone()).await, Err(Unheard::Busy), "its next beat is its retry");
         let refused = kept.desk.drain("x").await.expect_err("no room").to_string();
         assert_eq!(refused, "the keeper of the fleet has too much to do; try again");
         drop(keeper);

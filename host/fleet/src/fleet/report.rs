@@ -183,12 +183,13 @@ impl Fleet {
         events: &mut Vec<Event>,
     ) -> Option<RowId> {
         let id = BackendId { node, port: server.port };
+        let here = self.place(address);
+        // What listens on this machine for this machine alone the router reaches without anybody's help, and on
+        // loopback alone, whichever of the machine's addresses its agent reports from. But one that reports from
+        // where we would ask has looked for it there, and knows better.
+        let is_needless = here.is_loopback() && address.to_canonical() != here;
         let (host, port, bearer) = match &server.door {
-            // What listens on this machine for this machine alone the router reaches without anybody's help, and on
-            // loopback alone, whichever of the machine's addresses its agent reports from.
-            Door::Forwarded { .. } if self.place(address).is_loopback() => {
-                (self.place(address), server.port, None)
-            }
+            Door::Forwarded { .. } if is_needless => (here, server.port, None),
             Door::Forwarded { port, bearer } => (address, *port, Some(bearer)),
             Door::Direct => (address, server.port, None),
         };
