@@ -2,7 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::process::Command as Shell;
 
+#[cfg(unix)]
+use crate::support::Agent;
 use crate::support::{
     Client, Finished, Node, Reply, Router, Scratch, Watched, finished, nobody, post, until,
 };
@@ -82,10 +86,19 @@ fn what_is_added_is_listed_serves_and_is_there_after_a_restart_until_it_is_remov
     let configured = finished(&["config", "show", "--json"]).stdout;
     assert!(!configured.contains("studio"), "no file of the operator's knows of it: {configured}");
 
+    assert_eq!(
+        told(&router, &["label", "studio", "room=attic", "rack=2"]),
+        "studio is labelled rack=2, room=attic\n"
+    );
+    assert_eq!(told(&router, &["label", "studio", "--remove", "rack"]), "studio is labelled room=attic\n");
+    let lines = refused(router.address, &["label", "studio", "--remove", "rack"]);
+    assert_eq!(lines[0], "error: studio has no label \"rack\"");
     assert_eq!(told(&router, &["rename", "studio", "attic"]), "studio is called attic from now on\n");
     drop(router);
     let router = start();
     assert_eq!(line(&router, "studio"), None);
+    let shown = told(&router, &["show", "attic"]);
+    assert!(shown.contains("labels    room=attic\n"), "{shown}");
     assert_eq!(told(&router, &["rm", "attic"]), "removed attic; what runs there may end\n");
     assert_eq!(line(&router, "attic"), None);
     drop(router);
@@ -170,6 +183,49 @@ fn a_machine_that_is_gone_is_forgotten_for_good() {
     assert_eq!(told(&router, &["forget", "old"]), "forgot old; if it reports again, it is new\n");
     drop(router);
     assert_eq!(line(&start(), "old"), None);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_machine_that_reports_is_remembered_with_its_name_and_drain_and_forgotten_once_it_is_gone() {
+    let scratch = Scratch::new("nodes-reporting");
+    let node = Node::start("studio", &["--model", MODEL]);
+    let other = format!("other=http://{}", nobody());
+    let start = || Router::start(std::slice::from_ref(&other), &["--state-dir", scratch.text()]);
+    let router = start();
+    let mut agent = Agent::new("studio").serves(node.address.port(), &["m:1b"]);
+    agent.join(router.address);
+    until("it is listed", || line(&router, "studio"));
+    told(&router, &["rename", "studio", "desk"]);
+    told(&router, &["drain", "desk"]);
+    agent.beat(router.address);
+    for command in ["forget", "rm"] {
+        let lines = refused(router.address, &[command, "desk"]);
+        assert_eq!(lines[0], "error: the agent of desk reports, and would bring it back");
+        assert!(lines[1].starts_with("next:  stop the agent first, or drain the node"), "{lines:?}");
+    }
+    node.kill();
+    let stop = Shell::new("sh").args(["-c", &format!("kill -TERM {}", router.id())]).status();
+    assert!(stop.is_ok_and(|status| status.success()));
+    assert_eq!(router.ended(), Some(0));
+
+    let router = start();
+    let cells = line(&router, "desk").expect("it is remembered");
+    assert_eq!((cells[1].as_str(), cells[6].as_str()), ("offline, drained", "herdwick 0.0.0-test"));
+    assert!(cells[4] == "now" || cells[4].ends_with(" s ago"), "when it was there is remembered: {cells:?}");
+    agent.restart();
+    agent.join(router.address);
+    let back = "it comes back as the same, with what was said of it";
+    until(back, || (state(&router, "desk") == "drained").then_some(()));
+    drop(router);
+    let router = start();
+    assert_eq!(told(&router, &["forget", "desk"]), "forgot desk; if it reports again, it is new\n");
+    agent.restart();
+    agent.beat.draining = false;
+    agent.join(router.address);
+    let cells = until("it is listed", || line(&router, "studio"));
+    assert!(!cells[1].contains("drained"), "of its former life nothing is known: {cells:?}");
+    assert_eq!(line(&router, "desk"), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 
 use super::http::get;
 use super::{PATIENCE, until};
@@ -384,15 +385,21 @@ pub(crate) fn finished_after(before: &str, args: &[&str], variables: &[(&str, &s
 fn ended(command: &mut Command) -> Finished {
     let _state = State::of(command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    // Read meanwhile: whoever says more than a pipe holds would wait for a reader, and never end.
+    let stdout = everything(child.stdout.take().expect("its output is ours"));
+    let stderr = everything(child.stderr.take().expect("its output is ours"));
     let code = until(&format!("{command:?} ends"), || child.try_wait().expect("it can be waited for")).code();
-    let mut finished = Finished { code, stdout: String::new(), stderr: String::new() };
-    for (pipe, text) in [
-        (child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stdout),
-        (child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read>), &mut finished.stderr),
-    ] {
-        pipe.expect("its output is ours").read_to_string(text).expect("it is text");
-    }
-    finished
+    let text = |pipe: JoinHandle<String>| pipe.join().expect("it is text");
+    Finished { code, stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Reads to the end.
+fn everything(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).expect("it is text");
+        text
+    })
 }
 
 /// An address on which nobody listens.

@@ -42,7 +42,9 @@ impl Aside for OnControl {
         let answer = match matter {
             Matter::Admin => self.control.spawn(self.admin.clone().serve(request)),
             Matter::Beat => self.control.spawn(async move { ingest.beat(from, request).await }),
-            Matter::HerdBeat => self.control.spawn(async move { ingest.herd(from, request.body()).await }),
+            Matter::HerdBeat => {
+                self.control.spawn(async move { ingest.herd(from, request.into_body()).await })
+            }
         };
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {

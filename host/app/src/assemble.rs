@@ -136,6 +136,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
         desk: keeper.desk(),
+        memory: remembering.memory(),
         counters: Arc::clone(&counters),
         listening: address,
         stopping: stopped.clone(),
@@ -174,6 +175,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // Closed when the network was told that the router leaves.
     let (told, goodbye) = mpsc::channel::<()>();
     let watch = remembering.watch(Arc::clone(&fleet), start);
+    let last = Arc::clone(&fleet);
     let logged = Arc::clone(&requests);
     std::thread::Builder::new()
         .name("control".to_owned())
@@ -212,7 +214,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     drop(data);
     requests.empty();
     let _ = goodbye.recv_timeout(GOODBYE);
-    remembering.close();
+    remembering.close(&last.load(), start);
     Ok(())
 }
 

@@ -108,6 +108,8 @@ fn read(path: &Path) -> Result<Option<Identity>, Unkept> {
     let content = match fs::read(path) {
         Ok(content) => content,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // A file stands where the folder, or one above it, should be.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(Unkept::Folder(error)),
         Err(error) => return Err(Unkept::Unreadable(error)),
     };
     warn_if_open(path);
@@ -212,6 +214,15 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_no_key_that_cannot_be_read() {
+        let folder = Scratch::new("file");
+        fs::write(&folder.0, "").unwrap();
+        let error = keep(&folder.0.join("below")).unwrap_err();
+        assert!(matches!(error, Unkept::Folder(_)), "{error:?}");
+        fs::remove_file(&folder.0).unwrap();
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use herdwick_control::{Memory, NoMemory};
 use herdwick_fleet::{Moment, NodeId, Remembered, Snapshot};
-use herdwick_store::{Opened, Store, StoreError};
+use herdwick_store::{Opened, Record, Store, StoreError};
 
 use crate::config::Paths;
 use crate::failed::Failed;
@@ -29,12 +29,16 @@ struct Kept {
     store: Store,
     /// What it held; asked for once.
     found: Mutex<Vec<Remembered>>,
+    /// When each machine was there last before this router.
+    sights: BTreeMap<NodeId, SystemTime>,
 }
 
 impl Remembering {
     fn new(opened: Opened) -> Self {
-        let found = opened.records.into_iter().map(|record| record.node).collect();
-        Self { kept: Some(Arc::new(Kept { store: opened.store, found: Mutex::new(found) })) }
+        let sight = |record: &Record| Some((record.node.node, record.last_seen?));
+        let sights = opened.records.iter().filter_map(sight).collect();
+        let found = Mutex::new(opened.records.into_iter().map(|record| record.node).collect());
+        Self { kept: Some(Arc::new(Kept { store: opened.store, found, sights })) }
     }
 
     /// For the keeper.
@@ -61,9 +65,10 @@ impl Remembering {
         }
     }
 
-    /// Writes what is left. What the keeper tells afterwards is lost.
-    pub(crate) fn close(&self) {
+    /// Writes what is left, and who is there now. What the keeper tells afterwards is lost.
+    pub(crate) fn close(&self, fleet: &Snapshot, start: Instant) {
         if let Some(kept) = &self.kept {
+            kept.store.seen(sights(fleet, Moment::on(start, Instant::now()), SystemTime::now()));
             kept.store.close();
         }
     }
@@ -80,6 +85,11 @@ impl Memory for Kept {
 
     fn forget(&self, node: NodeId) {
         self.store.forget(node);
+    }
+
+    fn last_seen(&self, node: NodeId) -> Option<Duration> {
+        // By a clock that was set back it was in the future, which is as good as now.
+        Some(SystemTime::now().duration_since(*self.sights.get(&node)?).unwrap_or_default())
     }
 
     fn safe(&self, then: Box<dyn FnOnce() + Send>) {
@@ -161,7 +171,11 @@ fn refused(error: StoreError, folder: &Path) -> anyhow::Error {
             )
         }
         StoreError::Foreign { .. } => "move it away, or choose another folder: --state-dir DIR".to_owned(),
-        StoreError::Folder { .. } | StoreError::Open { .. } => {
+        StoreError::Open { .. } => {
+            "end what the cause names: make room on its disk, close it elsewhere, or make it writable for this user"
+                .to_owned()
+        }
+        StoreError::Folder { .. } => {
             "make the folder and what is in it writable for this user, or choose another: --state-dir DIR"
                 .to_owned()
         }

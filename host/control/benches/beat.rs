@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use herdwick_control::{Desk, Heard, Ingest, IngestParts};
+use herdwick_control::{Desk, Heard, Ingest, IngestParts, Unheard};
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{BackendKind, Claim, Fleet, Model, ModelName, Report, ResidentClaim};
 use herdwick_wire::beat::{Beat, ReadingBeat, Reply, ServerBeat};
@@ -31,7 +31,7 @@ const MODELS: usize = 10;
 struct Direct(Mutex<Fleet>);
 
 impl Desk for Direct {
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>> {
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Result<Heard, Unheard>> + Send + '_>> {
         let node = report.node;
         let mut fleet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         fleet.report(report);
@@ -40,7 +40,7 @@ impl Desk for Direct {
             is_drained: false,
             unlisted: fleet.wants_models(node),
         });
-        Box::pin(async move { heard })
+        Box::pin(async move { heard.ok_or(Unheard::NoRoom) })
     }
 }
 

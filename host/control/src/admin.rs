@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::desk::FleetDesk;
-use crate::needs::Plugins;
+use crate::needs::{Memory, Plugins};
 use crate::nodes;
 
 /// Decisions in one answer, unless fewer are asked for.
@@ -38,6 +38,8 @@ pub struct Admin {
     pub fleet: Arc<ArcSwap<Snapshot>>,
     /// Where wishes about the fleet are handed in.
     pub desk: FleetDesk,
+    /// What was known before the router started.
+    pub memory: Arc<dyn Memory>,
     /// What is counted of requests.
     pub counters: Arc<Counters>,
     /// Where clients reach the router.

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use herdwick_fleet::{Listing, Observation, Refusal, Report};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ingest::{Desk, Heard};
+use crate::ingest::{Desk, Heard, Unheard};
 
 /// Commands that may wait for the keeper. It takes microseconds for each, so a full line means a flood, and whoever
 /// sends one too many is told to come again.
@@ -154,12 +154,12 @@ impl FleetDesk {
 
 impl Desk for FleetDesk {
     /// Never waits for room: the agent's next beat is its retry.
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>> {
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Result<Heard, Unheard>> + Send + '_>> {
         let (reply, answer) = oneshot::channel();
         let handed = self.hand_in(Command::Report(Box::new(report), reply));
         Box::pin(async move {
-            handed.ok()?;
-            answer.await.ok()?
+            handed.map_err(|_| Unheard::Busy)?;
+            answer.await.map_err(|_| Unheard::Busy)?.ok_or(Unheard::NoRoom)
         })
     }
 }

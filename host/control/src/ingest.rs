@@ -36,14 +36,26 @@ use refusal::Refusal;
 use sealed::Sealed;
 use sessions::{Said, Sessions, Turned};
 
+/// How long one is held up that comes too early. A connection has one at a time, so that a flood comes no faster than it
+/// is answered.
+const HELD_UP: Duration = Duration::from_secs(1);
 /// Time between two beats, as agents are told. Three missed ones are noticed within what people wait for.
 const INTERVAL: Duration = Duration::from_secs(1);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The keeper of the fleet, as heartbeats see it.
 pub trait Desk: Send + Sync {
-    /// Takes a report in. `None` if it cannot now.
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>>;
+    /// Takes a report in.
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Result<Heard, Unheard>> + Send + '_>>;
+}
+
+/// Why the keeper did not take a report in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unheard {
+    /// It has too much to do, or the program ends.
+    Busy,
+    /// There are as many machines as there may be.
+    NoRoom,
 }
 
 /// What the keeper knows of a machine that just reported.
@@ -111,6 +123,10 @@ impl Ingest {
 
     /// `POST /fleet/v1/beat`, from this address.
     pub async fn beat(&self, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
+        held_up(self.take_beat(from, request).await).await
+    }
+
+    async fn take_beat(&self, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
         let sealed = Sealed::read(request.headers());
         let signature = sealed.as_ref().ok().map(|sealed| sealed.signature);
         let (status, reply) = match self.take(from, sealed, request.body()).await {
@@ -144,7 +160,7 @@ impl Ingest {
         let report = beat.report(seen).map_err(Refusal::Broken)?;
         self.asks_itself(&report)?;
         self.enter(&sealed, &sent, &report)?;
-        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
+        let heard = self.parts.desk.report(report).await.map_err(Refusal::from)?;
         Ok(self.hear(&sealed.key, sent, &heard))
     }
 
@@ -304,6 +320,14 @@ impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// The answer, later if it is one to a flood.
+async fn held_up(answer: Response<Bytes>) -> Response<Bytes> {
+    if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+        tokio::time::sleep(HELD_UP).await;
+    }
+    answer
 }
 
 fn json(status: StatusCode, body: Bytes) -> Response<Bytes> {

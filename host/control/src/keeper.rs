@@ -122,20 +122,13 @@ impl Keeper {
                 _ = self.commands.recv_many(&mut batch, BATCH) => {}
                 () = sleep_until(expiry.min(picture)) => {}
             }
-            // What was said in time counts, also when the keeper is late.
-            while batch.len() < BATCH
-                && let Ok(command) = self.commands.try_recv()
-            {
-                batch.push(command);
-            }
             let mut change = self.take(&mut batch);
             let now = Instant::now();
-            if self
-                .fleet
-                .due()
-                .is_some_and(|due| Instant::from_std(start + Duration::from_millis(due.0)) <= now)
-                && self.commands.is_empty()
-            {
+            if self.is_silence_due(start, now) {
+                // What was said in time counts, also when the keeper is late.
+                let waiting = self.commands.len();
+                batch.extend(std::iter::from_fn(|| self.commands.try_recv().ok()).take(waiting));
+                change.extend(self.take(&mut batch));
                 let events = self.fleet.expire(Moment::on(start, now.into_std()));
                 change.is_urgent |= !events.is_empty();
                 log(&events);
@@ -151,6 +144,11 @@ impl Keeper {
                 self.memory.safe(Box::new(|| change.answer()));
             }
         }
+    }
+
+    /// Whether somebody was not heard for so long that it means something.
+    fn is_silence_due(&self, start: std::time::Instant, now: Instant) -> bool {
+        self.fleet.due().is_some_and(|due| Moment::on(start, now.into_std()) >= due)
     }
 
     /// Takes in what was handed in.
@@ -255,6 +253,12 @@ struct Change {
 }
 
 impl Change {
+    fn extend(&mut self, other: Self) {
+        self.is_any |= other.is_any;
+        self.is_urgent |= other.is_urgent;
+        self.answers.extend(other.answers);
+    }
+
     fn answer(self) {
         for (reply, answer) in self.answers {
             // Whoever asked may have left.
@@ -300,3 +304,6 @@ fn log(events: &[Event]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

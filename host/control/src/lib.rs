@@ -15,7 +15,7 @@ mod status;
 pub use admin::Admin;
 pub use desk::{DeskError, FleetDesk};
 pub use discovery::Discovery;
-pub use ingest::{Desk, Heard, Ingest, IngestParts};
+pub use ingest::{Desk, Heard, Ingest, IngestParts, Unheard};
 pub use keeper::{IsOwn, Keeper, Published};
 pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

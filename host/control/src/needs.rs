@@ -1,6 +1,7 @@
 //! What the control plane wants of parts that it does not know; whoever assembles the program adapts them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use herdwick_fleet::{Decision, NodeId, Remembered};
 use herdwick_wire::admin::{FindingView, PluginsView};
@@ -39,6 +40,9 @@ pub trait Memory: Send + Sync {
     /// Remembers nothing of a machine.
     fn forget(&self, node: NodeId);
 
+    /// How long ago a machine was there for the last time before the router started; `None` = nobody remembers.
+    fn last_seen(&self, node: NodeId) -> Option<Duration>;
+
     /// Calls `then` as soon as what was told before is safe, or cannot be made so for now; on whatever thread.
     fn safe(&self, then: Box<dyn FnOnce() + Send>);
 }
@@ -55,6 +59,10 @@ impl Memory for NoMemory {
     fn keep(&self, _: &Remembered) {}
 
     fn forget(&self, _: NodeId) {}
+
+    fn last_seen(&self, _: NodeId) -> Option<Duration> {
+        None
+    }
 
     fn safe(&self, then: Box<dyn FnOnce() + Send>) {
         then();

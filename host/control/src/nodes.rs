@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use herdwick_fleet::{Backend, Claim, Listing, Moment, Origin, Refusal, Source};
+use herdwick_fleet::{Backend, Claim, Listing, Moment, Node, Origin, Refusal, Snapshot, Source};
 use herdwick_probe::{Depth, Probe};
 use herdwick_wire::nodes::{
     AddNode, LabelNode, MachineView, NodesView, RenameNode, ServerTestView, TestView,
@@ -43,7 +43,7 @@ async fn list(State(admin): State<Admin>) -> Response {
 async fn show(State(admin): State<Admin>, Path(name): Path<String>) -> Response {
     let snapshot = admin.fleet.load();
     match snapshot.nodes().iter().find(|node| *node.name == *name) {
-        Some(node) => Json(MachineView::new(node, &snapshot, now(&admin))).into_response(),
+        Some(node) => Json(machine(&admin, node, &snapshot)).into_response(),
         None => refused(&Refusal::Unknown { name }),
     }
 }
@@ -158,13 +158,24 @@ fn listing(wanted: AddNode) -> Result<Listing, String> {
     if slots.is_some_and(|slots| !(1..=SLOTS).contains(&slots)) {
         return Err(format!("slots must be 1 to {SLOTS}"));
     }
-    // Colons of IPv6 are no part of a name.
-    let name = name.unwrap_or_else(|| origin.host.replace(':', "-"));
+    // Colons of IPv6 are no part of a name, and a name that begins with a dash would be an option of every command.
+    let name = name.unwrap_or_else(|| origin.host.replace(':', "-").trim_matches('-').to_owned());
     Ok(Listing { name, origin, slots, labels, source: Source::Added })
 }
 
 fn all(admin: &Admin) -> Response {
-    Json(NodesView::new(&admin.fleet.load(), now(admin))).into_response()
+    let snapshot = admin.fleet.load();
+    let mut nodes: Vec<_> = snapshot.nodes().iter().map(|node| machine(admin, node, &snapshot)).collect();
+    nodes.sort_by(|one, two| one.name.cmp(&two.name));
+    Json(NodesView { nodes }).into_response()
+}
+
+/// A machine as it is now; when it was there before this router started, memory knows.
+fn machine(admin: &Admin, node: &Node, snapshot: &Snapshot) -> MachineView {
+    let mut view = MachineView::new(node, snapshot, now(admin));
+    let before = || Some(admin.memory.last_seen(node.id)?.as_secs());
+    view.seen_s = view.seen_s.or_else(before);
+    view
 }
 
 /// What the keeper answered, as everybody can see it by now.
@@ -207,6 +218,7 @@ mod tests {
             ("http://10.0.0.5:11434", Some(4), Ok("10.0.0.5")),
             ("studio", None, Ok("studio")),
             ("http://[fd00::5]:1", None, Ok("fd00--5")),
+            ("http://[::1]:1", None, Ok("1")),
             ("https://studio", None, Err("\"https://studio\" names no model server: the scheme")),
             ("studio", Some(0), Err("slots must be 1 to 1024")),
         ] {

@@ -4,6 +4,7 @@
 
 mod actor;
 mod daemon;
+mod heard;
 mod wanted;
 
 use std::net::IpAddr;

@@ -39,6 +39,9 @@ pub struct MachineView {
     pub standing: String,
     /// Milliseconds until it is asked like others again, while `held`.
     pub held_ms: Option<u64>,
+    /// Seconds since it was heard of: its agent, or a server that answered; `None` = never, as far as is remembered.
+    #[serde(default)]
+    pub seen_s: Option<u64>,
     /// The agent that speaks for it, or did.
     pub agent: Option<AgentView>,
     /// Whether it takes no new work: `agent` or `operator` says so, or both.
@@ -118,25 +121,17 @@ pub struct ServerTestView {
     pub round_trip_ms: f64,
 }
 
-impl NodesView {
-    /// Everybody as they are at `now`, by name.
-    pub fn new(snapshot: &Snapshot, now: Moment) -> Self {
-        let mut nodes: Vec<_> =
-            snapshot.nodes().iter().map(|node| MachineView::new(node, snapshot, now)).collect();
-        nodes.sort_by(|one, two| one.name.cmp(&two.name));
-        Self { nodes }
-    }
-}
-
 impl MachineView {
     /// The machine as it is at `now`.
     pub fn new(node: &Node, snapshot: &Snapshot, now: Moment) -> Self {
         let own = snapshot.backends().iter().filter(|backend| backend.id.node == node.id);
+        let seen = own.clone().filter_map(|backend| backend.seen).chain(node.live.beat()).max();
         Self {
             id: node.id.to_string(),
             name: node.name.to_string(),
             standing: node.standing.word().to_owned(),
             held_ms: node.held(now).map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
+            seen_s: seen.map(|seen| now.since(seen).as_secs()),
             agent: AgentView::new(node, now),
             draining: draining(node),
             labels: node.labels.clone(),

@@ -193,12 +193,13 @@ impl Link {
         }
     }
 
-    /// This address worked: it is tried first from now on.
+    /// This address worked: it is tried first from now on, and is no rumour any more. If another router answers there
+    /// some day, this one may still come back.
     fn prefer(&self, address: &str) {
         let mut known = self.lock();
         if let Some(index) = known.addresses.iter().position(|(have, _)| have == address) {
-            let found = known.addresses.remove(index);
-            known.addresses.insert(0, found);
+            let (found, source) = known.addresses.remove(index);
+            known.addresses.insert(0, (found, source.min(Source::Met)));
         }
     }
 
@@ -426,5 +427,20 @@ impl Reporting {
              remove it from {} and start the agent again",
             self.shared.pins.path().display()
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_once_answered_it_is_looked_for_again_after_another_answered_there() {
+        let rumours = ["a:1", "b:1"].map(|address| (address.to_owned(), Source::Seen));
+        let link = Link::new(RouterId(1), rumours.to_vec(), None);
+        link.prefer("b:1");
+        link.give_up("a:1");
+        link.give_up("b:1");
+        assert_eq!(link.addresses(), [("b:1".to_owned(), Source::Met)]);
     }
 }

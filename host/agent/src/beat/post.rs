@@ -20,6 +20,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 const PATH: &str = "/fleet/v1/beat";
 /// How long a router may take to accept.
 const CONNECT: Duration = Duration::from_secs(2);
+/// Marks a refusal of a router that was made before anybody looked who asks.
+const REFUSAL: &str = "x-herdwick-error";
 /// Bytes of an answer. Commands and ports are few.
 const MOST: usize = 64 << 10;
 
@@ -41,6 +43,9 @@ pub(crate) enum PostError {
     /// It is something else.
     #[error("it is no Herdwick router: {0}")]
     Stranger(String),
+    /// It is one that does not even hear this machine, as it says; nobody signed that, so nothing is done about it.
+    #[error("the router there does not hear this machine: {0}")]
+    Deaf(String),
     /// It is one, but does not say so in a way that can be believed.
     #[error("its answer is not signed as it should be")]
     Forged,
@@ -56,8 +61,8 @@ pub(crate) enum PostError {
 #[derive(Debug)]
 pub(crate) struct Line {
     sender: SendRequest<Full<Bytes>>,
-    /// As it was asked for, in `Host`.
-    address: String,
+    /// What stands in `Host`.
+    host: String,
     /// This machine's end.
     pub(crate) here: SocketAddr,
     /// The router's.
@@ -88,7 +93,7 @@ impl Line {
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(PostError::Broke)?;
         // Ends with the sender; its error shows in the answer.
         tokio::spawn(async move { connection.await.ok() });
-        Ok(Self { sender, address: address.to_owned(), here, there })
+        Ok(Self { sender, host: host(address), here, there })
     }
 
     /// Sends a beat to the router with this key, if it is known, and waits for the answer until the next is due.
@@ -101,7 +106,7 @@ impl Line {
     ) -> Result<Answer, PostError> {
         let signature = identity.sign_beat(router, &body);
         let request = Request::post(PATH)
-            .header(HOST, &self.address)
+            .header(HOST, &self.host)
             .header(CONTENT_TYPE, "application/json")
             .header(seal::KEY, identity.public().to_string())
             .header(seal::ROUTER, seal::meant_for(router))
@@ -124,11 +129,24 @@ impl Line {
     }
 }
 
+/// The address without the zone of a link-local one, which means something on this machine only (RFC 6874, 4).
+fn host(address: &str) -> String {
+    match (address.find('%'), address.find(']')) {
+        (Some(zone), Some(end)) if zone < end => {
+            [address.get(..zone), address.get(end..)].into_iter().flatten().collect()
+        }
+        _ => address.to_owned(),
+    }
+}
+
 /// Believes an answer only if it is signed for this very beat.
 fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], beat: &Signature) -> Result<Answer, PostError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let (Some(key), Some(signature)) = (text(seal::KEY), text(seal::SIGNATURE)) else {
-        return Err(PostError::Stranger(format!("it answers {status} and no signature")));
+        return Err(match text(REFUSAL) {
+            Some(_) => PostError::Deaf(refusal(body).unwrap_or_else(|| format!("it answers {status}"))),
+            None => PostError::Stranger(format!("it answers {status} and no signature")),
+        });
     };
     let key = PublicKey::parse(key).ok_or(PostError::Forged)?;
     let signature = Signature::parse(signature).ok_or(PostError::Forged)?;
@@ -137,6 +155,19 @@ fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], beat: &Signature) 
     }
     let reply = serde_json::from_slice(body).map_err(|error| PostError::Stranger(error.to_string()))?;
     Ok(Answer { key, status, reply })
+}
+
+/// Why a router hears nobody from here, in its own words: as much of them as a line takes, without what a terminal
+/// would act on.
+fn refusal(body: &[u8]) -> Option<String> {
+    /// Characters.
+    const WORDS: usize = 300;
+    #[derive(serde::Deserialize)]
+    struct Refused {
+        error: String,
+    }
+    let Refused { error } = serde_json::from_slice(body).ok()?;
+    Some(error.chars().filter(|c| !c.is_control()).take(WORDS).collect())
 }
 
 #[cfg(test)]
@@ -154,6 +185,19 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_is_nothing_to_a_router() {
+        for (address, expected) in [
+            ("[fe80::1%2]:11435", "[fe80::1]:11435"),
+            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
+            ("[fd00::1]:11435", "[fd00::1]:11435"),
+            ("10.0.0.1:11435", "10.0.0.1:11435"),
+            ("studio:11435", "studio:11435"),
+        ] {
+            assert_eq!(host(address), expected);
+        }
+    }
+
+    #[test]
     fn an_answer_is_believed_only_if_it_is_signed_for_this_beat() {
         let [agent, router] = [1, 2].map(|seed| Identity::from_seed(&[seed; 32]));
         let [beat, other] = [b"1", b"2"].map(|body| agent.sign_beat(None, body));
@@ -165,5 +209,16 @@ mod tests {
         assert!(matches!(read(StatusCode::OK, &good, body, &other), Err(PostError::Forged)));
         let none = read(StatusCode::NOT_FOUND, &HeaderMap::new(), body, &beat).expect_err("no signature");
         assert_eq!(none.to_string(), "it is no Herdwick router: it answers 404 Not Found and no signature");
+        let marked = HeaderMap::from_iter([(
+            http::HeaderName::from_static(REFUSAL),
+            HeaderValue::from_static("not_near"),
+        )]);
+        for (body, told) in [
+            (&b"{\"error\":\"10.0.0.9 is not near\\u001b[2J\"}"[..], "10.0.0.9 is not near[2J"),
+            (b"<html>", "it answers 403 Forbidden"),
+        ] {
+            let error = read(StatusCode::FORBIDDEN, &marked, body, &beat).expect_err("no signature");
+            assert_eq!(error.to_string(), format!("the router there does not hear this machine: {told}"));
+        }
     }
 }

@@ -11,7 +11,7 @@ use http::{Response, StatusCode};
 
 use super::flood::client;
 use super::refusal::Refusal;
-use super::{Ingest, address, json};
+use super::{Ingest, address, held_up, json};
 
 /// Machines with such an agent that are known at once.
 const NODES: usize = 512;
@@ -61,7 +61,14 @@ impl Herd {
 
 impl Ingest {
     /// `POST /heartbeat`, from this address.
-    pub async fn herd(&self, from: IpAddr, body: &Bytes) -> Response<Bytes> {
+    pub async fn herd(&self, from: IpAddr, body: Bytes) -> Response<Bytes> {
+        let answer = self.answer_herd(from, &body).await;
+        // Who is held up keeps nothing.
+        drop(body);
+        held_up(answer).await
+    }
+
+    pub(super) async fn answer_herd(&self, from: IpAddr, body: &Bytes) -> Response<Bytes> {
         match self.take_herd(from, body).await {
             Ok(answer) => json(StatusCode::OK, answer),
             Err(refusal) => {
@@ -85,7 +92,7 @@ impl Ingest {
             HerdBeat::Leaves { node_id } => {
                 let last = self.state().herd.leaving(node);
                 if let Some(report) = last {
-                    self.parts.desk.report(Report { at: now, ..report }).await.ok_or(Refusal::Busy)?;
+                    self.parts.desk.report(Report { at: now, ..report }).await?;
                 }
                 let answer = serde_json::json!({ "status": "draining", "node_id": node_id });
                 return Ok(answer.to_string().into());
@@ -99,7 +106,7 @@ impl Ingest {
         }
         let mut last = report.clone();
         last.servers.iter_mut().for_each(|server| server.models = None);
-        let heard = self.parts.desk.report(report).await.ok_or(Refusal::Busy)?;
+        let heard = self.parts.desk.report(report).await?;
         self.state().herd.nodes.insert(node, Known { last, is_listed: heard.unlisted.is_empty() });
         Ok(Bytes::from_static(ONLINE.as_bytes()))
     }

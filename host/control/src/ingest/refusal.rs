@@ -7,6 +7,8 @@ use std::time::Duration;
 use herdwick_wire::seal::PublicKey;
 use http::StatusCode;
 
+use super::Unheard;
+
 /// Why a heartbeat was not taken in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -28,7 +30,7 @@ pub(crate) enum Refusal {
     Twin { name: String, elsewhere: IpAddr, left: Duration },
     /// The router would ask itself.
     Itself(u16),
-    /// There are as many agents as there may be.
+    /// There are as many agents, or machines, as there may be.
     Full,
     /// The fleet takes nothing in now.
     Busy,
@@ -77,6 +79,15 @@ impl Refusal {
     }
 }
 
+impl From<Unheard> for Refusal {
+    fn from(unheard: Unheard) -> Self {
+        match unheard {
+            Unheard::Busy => Self::Busy,
+            Unheard::NoRoom => Self::Full,
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -98,7 +109,7 @@ impl fmt::Display for Refusal {
                 "it is meant for the router with the key {router}, which is not this one; if this router's state was \
                  lost, have the agent forget the old one"
             ),
-            Self::Broken(problems) => out.write_str(&problems.join("\n")),
+            Self::Broken(problems) => out.write_str(&problems.join(". Also ")),
             Self::Old => out.write_str(
                 "it is no newer than one that was taken in; if nobody repeats heartbeats on this network, restart the \
                  agent",
@@ -111,9 +122,10 @@ impl fmt::Display for Refusal {
             Self::Itself(port) => {
                 write!(out, "port {port} of this machine is the router's own; leave it out of the agent's servers")
             }
-            Self::Full => {
-                out.write_str("as many agents are known as there may be; stop agents that nobody needs, or wait")
-            }
+            Self::Full => out.write_str(
+                "as many nodes are known as there may be; on the router, forget those that are gone: herdwick nodes \
+                 forget NAME",
+            ),
             Self::Busy => out.write_str("the router has no time for it now; beat on"),
         }
     }

@@ -16,12 +16,12 @@ struct Notes {
     reports: Mutex<Vec<Report>>,
     is_drained: Mutex<bool>,
     unlisted: Mutex<Vec<u16>>,
-    is_gone: Mutex<bool>,
+    trouble: Mutex<Option<Unheard>>,
     count: AtomicUsize,
 }
 
 impl Desk for Notes {
-    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Option<Heard>> + Send + '_>> {
+    fn report(&self, report: Report) -> Pin<Box<dyn Future<Output = Result<Heard, Unheard>> + Send + '_>> {
         self.count.fetch_add(1, SeqCst);
         let heard = Heard {
             name: format!("{}-2", report.name).into(),
@@ -29,8 +29,8 @@ impl Desk for Notes {
             unlisted: self.unlisted.lock().unwrap().clone(),
         };
         self.reports.lock().unwrap().push(report);
-        let is_gone = *self.is_gone.lock().unwrap();
-        Box::pin(async move { (!is_gone).then_some(heard) })
+        let trouble = *self.trouble.lock().unwrap();
+        Box::pin(async move { trouble.map_or(Ok(heard), Err) })
     }
 }
 
@@ -132,7 +132,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn send(ingest: &Ingest, from: IpAddr, request: Request<Bytes>) -> Response<Bytes> {
-    now(ingest.beat(from, request))
+    now(ingest.take_beat(from, request))
 }
 
 fn read(response: &Response<Bytes>) -> (u16, Reply) {
@@ -296,12 +296,17 @@ fn a_beat_that_fails_a_check_changes_nothing_and_says_why() {
 }
 
 #[test]
-fn a_keeper_without_time_is_told_of() {
+fn a_keeper_without_time_or_room_is_told_of() {
     let (ingest, desk) = router(1);
     let mut sender = Sender::joined(2, &ingest);
-    *desk.is_gone.lock().unwrap() = true;
-    assert_eq!(sender.beats(&ingest).0, 503);
-    *desk.is_gone.lock().unwrap() = false;
+    for (trouble, told) in
+        [(Unheard::Busy, "has no time for it now"), (Unheard::NoRoom, "as many nodes are known")]
+    {
+        *desk.trouble.lock().unwrap() = Some(trouble);
+        let (status, reply) = sender.beats(&ingest);
+        assert!(status == 503 && reply.problem.is_some_and(|problem| problem.contains(told)), "{trouble:?}");
+    }
+    *desk.trouble.lock().unwrap() = None;
     assert_eq!(sender.beats(&ingest).0, 200);
 }
 
@@ -368,7 +373,7 @@ fn a_herd_node_joins_reports_and_leaves() {
         );
         Bytes::from(text)
     };
-    let herd = |from: IpAddr, body: Bytes| now(ingest.herd(from, &body));
+    let herd = |from: IpAddr, body: Bytes| now(ingest.answer_herd(from, &body));
     let answer = herd(HERE, body("http://192.168.1.66:11434", ""));
     assert_eq!(
         (answer.status().as_u16(), &answer.body()[..]),

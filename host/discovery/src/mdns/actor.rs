@@ -1,4 +1,4 @@
-//! The task: makes true what is wanted, takes in what is answered, and begins anew when the network answers too much.
+//! The task: makes true what is wanted, hands on what is answered, and begins anew when the network answers too much.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,15 +8,12 @@ use mdns_sd::{DaemonStatus, Metrics, Receiver, ServiceEvent};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::daemon::{self, Daemon, Events};
+use super::daemon::{Daemon, Events};
+use super::heard::{Heard, Then};
 use super::wanted::{Saying, Wanted, Wish};
 use super::{MdnsError, Seen, Settings};
-use crate::address::{Judge, Own, own_addresses};
-use crate::answer::{Sighting, Unusable};
-use crate::card::{Fingerprint, Role};
+use crate::card::Role;
 use crate::guard::{self, Guard, Reason};
-use crate::herd::Herds;
-use crate::sightings::Sightings;
 
 /// How often it looks after itself.
 const TICK: Duration = Duration::from_secs(1);
@@ -24,6 +21,8 @@ const TICK: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_secs(300);
 /// Whoever misses somebody has it asked at most so often.
 const ASK_AT_MOST: Duration = Duration::from_secs(10);
+/// After a goodbye it is asked so long after the last time: whoever is there after all answers within the grace of a goodbye.
+const DOUBT: Duration = Duration::from_secs(1);
 /// Every so many times it is asked, those who are listed are asked whether they are still there, whatever their answers
 /// said about how long they hold.
 const VERIFY_EVERY: u32 = 3;
@@ -33,8 +32,6 @@ const GOODBYE: Duration = Duration::from_secs(1);
 const MOST_SILENT: u32 = 5;
 /// When the system gives no thread, it is asked again after this.
 const RETRY: Duration = Duration::from_secs(30);
-/// Answers that are no use are told of at most so often.
-const TELL_EVERY: Duration = Duration::from_secs(60);
 
 /// The task.
 pub(super) struct Actor {
@@ -52,26 +49,13 @@ pub(super) struct Actor {
     silent: u32,
     asked: Option<Instant>,
     asks: u32,
-    looks: BTreeMap<Role, Look>,
+    /// Somebody said goodbye for somebody.
+    is_in_doubt: bool,
+    /// What is answered about each role that is looked for.
+    roles: BTreeMap<Role, Events>,
     herd: Option<Events>,
-    herds: Herds,
-    herds_out: watch::Sender<Vec<String>>,
+    heard: Heard,
     said: watch::Sender<Vec<Saying>>,
-    own: Option<(Instant, Vec<Own>)>,
-    told: Option<Instant>,
-}
-
-/// The search for one role.
-struct Look {
-    events: Option<Events>,
-    sightings: Sightings,
-    out: watch::Sender<Arc<[Sighting]>>,
-}
-
-impl Look {
-    fn publish(&self) {
-        self.out.send_replace(self.sightings.list().cloned().collect());
-    }
 }
 
 /// What one turn of the task brought.
@@ -88,15 +72,7 @@ impl Actor {
         settings: Settings,
         wanted: Arc<Wanted>,
     ) -> Result<(Self, Seen, watch::Receiver<Vec<Saying>>), MdnsError> {
-        let look =
-            || Look { events: None, sightings: Sightings::default(), out: watch::Sender::new(Arc::new([])) };
-        let (routers, nodes) = (look(), look());
-        let herds_out = watch::Sender::new(Vec::new());
-        let seen = Seen {
-            routers: routers.out.subscribe(),
-            nodes: nodes.out.subscribe(),
-            herds: herds_out.subscribe(),
-        };
+        let (heard, seen) = Heard::new();
         let said = watch::Sender::new(Vec::new());
         let says = said.subscribe();
         let actor = Self {
@@ -111,13 +87,11 @@ impl Actor {
             silent: 0,
             asked: None,
             asks: 0,
-            looks: BTreeMap::from([(Role::Router, routers), (Role::Node, nodes)]),
+            is_in_doubt: false,
+            roles: BTreeMap::new(),
             herd: None,
-            herds: Herds::default(),
-            herds_out,
+            heard,
             said,
-            own: None,
-            told: None,
         };
         Ok((actor, seen, says))
     }
@@ -136,8 +110,8 @@ impl Actor {
             let turn = tokio::select! {
                 () = self.wanted.changed() => Turn::Wish,
                 _ = tick.tick() => Turn::Tick,
-                event = next(self.events(Role::Router)) => Turn::Role(Role::Router, event),
-                event = next(self.events(Role::Node)) => Turn::Role(Role::Node, event),
+                event = next(self.roles.get(&Role::Router)) => Turn::Role(Role::Router, event),
+                event = next(self.roles.get(&Role::Node)) => Turn::Role(Role::Node, event),
                 event = next(self.herd.as_ref()) => Turn::Herd(event),
                 counters = next(self.counters.as_ref()) => Turn::Counters(counters),
             };
@@ -151,18 +125,16 @@ impl Actor {
         }
     }
 
-    fn events(&self, role: Role) -> Option<&Events> {
-        self.looks.get(&role).and_then(|look| look.events.as_ref())
-    }
-
     /// Makes true what is wanted.
     async fn follow(&mut self) {
         self.start_if_it_is_time();
         let Some(daemon) = &self.daemon else { return };
-        for (role, look) in &mut self.looks {
-            look.sightings.want(self.wish.known.clone());
-            if look.events.is_none() && self.wish.roles.contains(role) {
-                look.events = daemon.browse(*role);
+        self.heard.want(&self.wish.known);
+        for role in &self.wish.roles {
+            if !self.roles.contains_key(role)
+                && let Some(events) = daemon.browse(*role)
+            {
+                self.roles.insert(*role, events);
             }
         }
         if self.herd.is_none() && self.wish.herd {
@@ -225,9 +197,7 @@ impl Actor {
         self.silent = 0;
         self.asked = None;
         self.herd = None;
-        for look in self.looks.values_mut() {
-            look.events = None;
-        }
+        self.roles.clear();
         self.said.send_replace(Vec::new());
     }
 
@@ -245,25 +215,18 @@ impl Actor {
             Turn::Role(_, None) | Turn::Herd(None) => return Err(Reason::Flood),
             Turn::Role(role, Some(event)) => {
                 self.guard.event(now)?;
-                self.hear(role, event, now);
+                self.is_in_doubt |= self.heard.of_us(role, event, &self.wish.sayings, now) == Then::Ask;
             }
             Turn::Herd(Some(event)) => {
                 self.guard.event(now)?;
-                self.hear_of_herd(event, now);
+                self.heard.of_herd(event, now);
             }
         }
         Ok(())
     }
 
     fn tick(&mut self, now: Instant) -> Result<(), Reason> {
-        for look in self.looks.values_mut() {
-            if look.sightings.expire(now) {
-                look.publish();
-            }
-        }
-        if self.herds.expire(now) {
-            self.herds_out.send_replace(self.herds.names());
-        }
+        self.heard.expire(now);
         let Some(daemon) = &self.daemon else { return Ok(()) };
         if self.counters.is_some() {
             self.silent += 1;
@@ -273,7 +236,11 @@ impl Actor {
         } else {
             self.counters = daemon.metrics();
         }
-        let due = if self.wish.ask { ASK_AT_MOST } else { ASK_EVERY };
+        let due = match (self.is_in_doubt, self.wish.ask) {
+            (true, _) => DOUBT,
+            (false, true) => ASK_AT_MOST,
+            (false, false) => ASK_EVERY,
+        };
         if self.asked.get_or_insert(now).elapsed() >= due {
             self.ask(now);
         }
@@ -286,90 +253,19 @@ impl Actor {
         self.asked = Some(now);
         self.asks = self.asks.wrapping_add(1);
         self.wish.ask = false;
-        for (role, look) in &mut self.looks {
-            if look.events.is_none() {
-                continue;
+        self.is_in_doubt = false;
+        let again = self.asks.is_multiple_of(VERIFY_EVERY);
+        for (role, events) in &mut self.roles {
+            if again {
+                self.heard.instances(*role).into_iter().for_each(|instance| daemon.verify(instance));
             }
-            if self.asks.is_multiple_of(VERIFY_EVERY) {
-                look.sightings.instances().for_each(|instance| daemon.verify(instance.clone()));
+            if let Some(asked) = daemon.browse(*role) {
+                *events = asked;
             }
-            look.events = daemon.browse(*role);
         }
         if self.herd.is_some() {
             self.herd = daemon.browse_herd();
         }
-    }
-
-    fn hear(&mut self, role: Role, event: ServiceEvent, now: Instant) {
-        match event {
-            ServiceEvent::ServiceResolved(resolved) => {
-                let answer = daemon::answer(&resolved);
-                let sighting = {
-                    let ports = self.own_cards().map(|(_, _, port)| port).collect::<Vec<_>>();
-                    let cards = self.own_cards().map(|(role, key, _)| (role, key)).collect::<Vec<_>>();
-                    let judge = Judge { own: self.own_addresses(now), ports: &ports };
-                    answer.sighting(&cards, &judge, now)
-                };
-                let sighting = sighting
-                    .and_then(|seen| if seen.role == role { Ok(seen) } else { Err(Unusable::NoRole) });
-                if let Err(why) = &sighting {
-                    self.tell(&answer.instance, *why, now);
-                }
-                let Some(look) = self.looks.get_mut(&role) else { return };
-                let changed = match sighting {
-                    Ok(sighting) => look.sightings.add(&answer.instance, sighting),
-                    Err(_) => look.sightings.remove(&answer.instance),
-                };
-                if changed {
-                    look.publish();
-                }
-            }
-            ServiceEvent::ServiceRemoved(_, instance) => {
-                if let Some(look) = self.looks.get_mut(&role) {
-                    look.sightings.goodbye(&instance, now);
-                }
-            }
-            // Found is only half of an answer; the others say what we asked ourselves.
-            _ => {}
-        }
-    }
-
-    fn hear_of_herd(&mut self, event: ServiceEvent, now: Instant) {
-        // Here half an answer counts: whoever is there is not to be disturbed.
-        let changed = match event {
-            ServiceEvent::ServiceFound(_, instance) => self.herds.found(&instance, now),
-            ServiceEvent::ServiceResolved(resolved) => self.herds.found(&resolved.fullname, now),
-            ServiceEvent::ServiceRemoved(_, instance) => self.herds.removed(&instance),
-            _ => false,
-        };
-        if changed {
-            self.herds_out.send_replace(self.herds.names());
-        }
-    }
-
-    /// What this program says of itself to others of us.
-    fn own_cards(&self) -> impl Iterator<Item = (Role, Fingerprint, u16)> {
-        self.wish.sayings.iter().filter_map(|saying| match saying {
-            Saying::Card(card) => Some((card.role, card.fingerprint, card.port)),
-            Saying::Herd(_) => None,
-        })
-    }
-
-    /// Tells people of an answer that is no use, at most once a minute.
-    fn tell(&mut self, instance: &str, why: Unusable, now: Instant) {
-        if why == Unusable::Ourselves || self.told.is_some_and(|then| now.duration_since(then) < TELL_EVERY) {
-            return;
-        }
-        self.told = Some(now);
-        let instance: String = instance.escape_debug().take(80).collect();
-        tracing::warn!("somebody on the network says to be one of us, and is left alone: {instance}: {why}");
-    }
-
-    fn own_addresses(&mut self, now: Instant) -> &[Own] {
-        if self.own.as_ref().is_none_or(|(then, _)| now.duration_since(*then) >= TICK) {
-            self.own = Some((now, own_addresses()));
-        }
-        self.own.as_ref().map_or(&[], |(_, own)| own)
     }
 }
 

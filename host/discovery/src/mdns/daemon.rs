@@ -115,6 +115,11 @@ impl Drop for Daemon {
     }
 }
 
+/// Whether a search began on no interface at all, by the text with which it begins: there is no other word for it.
+pub(super) fn is_deaf(started: &str) -> bool {
+    started.contains(" on 0 interfaces ")
+}
+
 /// What was answered, in our words.
 pub(super) fn answer(resolved: &ResolvedService) -> Answer {
     let heard = resolved.addresses.iter().flat_map(heard);
@@ -175,5 +180,24 @@ fn yield_to_others() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICE) {
         tracing::debug!("the thread of multicast DNS keeps its priority: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_on_no_interface_is_told_from_one_on_some() {
+        let check = |interfaces: Interfaces, deaf: bool| {
+            let daemon = Daemon::start(&Settings { port: 15_353, interfaces }).unwrap();
+            let events = daemon.browse(Role::Router).unwrap();
+            let first = events.recv_timeout(Duration::from_secs(10)).unwrap();
+            let ServiceEvent::SearchStarted(text) = first else { panic!("{first:?}") };
+            assert_eq!(is_deaf(&text), deaf, "{text}");
+        };
+        check(Interfaces::Loopback, false);
+        // Of TEST-NET-3, which no machine has.
+        check(Interfaces::With("203.0.113.77".parse().unwrap()), true);
     }
 }

@@ -18,6 +18,16 @@ pub(super) enum Saying {
     Herd(HerdCard),
 }
 
+impl Saying {
+    /// What it says to others of us, if it does.
+    pub(super) fn card(&self) -> Option<&Card> {
+        match self {
+            Self::Card(card) => Some(card),
+            Self::Herd(_) => None,
+        }
+    }
+}
+
 /// All that is wanted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wish {

@@ -148,10 +148,12 @@ impl Fleet {
         let Some(lost) = is_over.then(|| self.machines.remove(&from)).flatten() else { return };
         self.changed(from);
         let Some(machine) = self.machines.get_mut(&to.node) else { return };
-        let is_named = lost.is_listed() && !machine.is_renamed && !machine.is_listed();
+        // What somebody named keeps its name; what was only assumed has none.
+        let is_ours = lost.is_listed() && !lost.is_assumed;
+        let is_named = is_ours && !machine.is_renamed && !machine.is_listed();
         let agent = Arc::clone(&machine.node.name);
         let calls_itself: Arc<str> = machine.calls_itself.as_str().into();
-        if lost.is_listed() && !machine.is_listed() {
+        if is_ours && !machine.is_listed() {
             machine.source = lost.source;
         }
         machine.is_renamed |= lost.is_renamed && is_named;

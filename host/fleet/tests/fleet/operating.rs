@@ -81,6 +81,16 @@ fn a_server_that_is_only_assumed_is_told_of_when_it_answers_or_nobody_else_is_th
 }
 
 #[test]
+fn an_agent_gives_its_name_to_the_server_that_was_only_assumed() {
+    let mut lan = Lan::default();
+    lan.fleet.assume(listing("local", "10.0.0.1")).expect("a place");
+    let here = lan.only().id;
+    lan.find(here, Claim::Version("0.12".into()));
+    lan.beat(1);
+    assert_eq!((&*lan.only().node.name, lan.only().id), ("node-1", backend(1)));
+}
+
+#[test]
 fn a_drained_machine_rests_until_it_is_told_otherwise() {
     let mut lan = Lan::default();
     lan.beat(1);

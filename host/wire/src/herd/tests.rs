@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// In the shape of what a live agent sent.
-const RECORDED: &str = include_str!("recorded.json");
+/// In the shape of what an agent on a Mac sends.
+const MAC: &str = include_str!("mac.json");
+/// What `herd-node` 0.11.4 sent on Linux in front of an Ollama with two models; only the machine's own numbers are others.
+const LINUX: &str = include_str!("linux.json");
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 5));
 
-fn recorded() -> Value {
-    serde_json::from_str(RECORDED).unwrap()
+fn from_a_mac() -> Value {
+    serde_json::from_str(MAC).unwrap()
 }
 
 fn report(body: &Value, is_listed: bool) -> Report {
@@ -22,14 +24,14 @@ fn report(body: &Value, is_listed: bool) -> Report {
 }
 
 fn problems(change: impl FnOnce(&mut Value)) -> String {
-    let mut body = recorded();
+    let mut body = from_a_mac();
     change(&mut body);
     HerdBeat::read(body.to_string().as_bytes()).err().unwrap_or_default().join("\n")
 }
 
 #[test]
 fn a_heartbeat_of_herd_is_a_report_as_any_other() {
-    let report = report(&recorded(), false);
+    let report = report(&from_a_mac(), false);
     assert_eq!(report.node, NodeId::from_claim("Adas-Mac-Studio", HERE));
     assert_eq!((report.name.as_str(), report.address, report.draining), ("Adas-Mac-Studio", HERE, false));
     assert_eq!(report.agent, Agent::Herd { version: "0.8.1".to_owned() });
@@ -59,8 +61,27 @@ fn a_heartbeat_of_herd_is_a_report_as_any_other() {
 }
 
 #[test]
+fn what_the_real_agent_sent_is_understood() {
+    let report = report(&serde_json::from_str(LINUX).unwrap(), true);
+    assert_eq!(
+        (report.name.as_str(), &report.agent),
+        ("mini", &Agent::Herd { version: "0.11.4".to_owned() })
+    );
+    let [server] = &report.servers[..] else { panic!("one server") };
+    // It says 0 where its Ollama does not tell.
+    assert_eq!((server.port, server.slots, server.max_loaded), (11434, None, None));
+    let models: Vec<_> =
+        server.models.iter().flatten().map(|model| (&*model.listed_as, model.bytes)).collect();
+    assert_eq!(models, [("m:1b", 2_000_000_000), ("n:2b", 2_000_000_000)]);
+    assert_eq!((server.resident.len(), server.resident[0].loaded.context_tokens), (1, Some(4_096)));
+    let told: Vec<_> = report.readings.iter().map(|(column, ..)| *column).collect();
+    // Its bandwidth is 0 and its heat unknown, and its memory is not its GPU's.
+    assert_eq!(told, [Column::CpuBusy, Column::MemSystem, Column::MemPressure]);
+}
+
+#[test]
 fn facts_that_are_null_are_as_before_and_told_once_to_whoever_has_no_list() {
-    let mut body = recorded();
+    let mut body = from_a_mac();
     body["ollama"]["models_available_meta"] = Value::Null;
     assert_eq!(report(&body, true).servers[0].models, None);
     let models = report(&body, false).servers[0].models.clone().unwrap();
@@ -77,7 +98,7 @@ fn the_least_that_its_own_router_takes_is_enough() {
     assert!(report.readings.iter().all(|(column, ..)| *column != Column::MemFree));
     let leaves = HerdBeat::read(br#"{"node_id":"n","draining":true}"#).unwrap();
     assert_eq!(leaves, HerdBeat::Leaves { node_id: "n".to_owned() });
-    let mut leaving = recorded();
+    let mut leaving = from_a_mac();
     leaving["draining"] = json!(true);
     assert!(self::report(&leaving, true).draining);
 }
@@ -91,7 +112,7 @@ fn an_address_in_the_body_is_worth_its_port() {
         (json!(null), 11434),
         (json!(""), 11434),
     ] {
-        let mut body = recorded();
+        let mut body = from_a_mac();
         body["ollama_host"] = host.clone();
         let report = report(&body, true);
         assert_eq!((report.address, report.servers[0].port), (HERE, port), "{host}");
@@ -119,7 +140,9 @@ fn what_is_wrong_is_told_and_what_is_nonsense_is_left_out() {
         let problems = problems(change);
         assert!(problems.contains(told), "{told}: {problems}");
     }
-    let mut body = recorded();
+    let long = problems(|b| b["ollama_host"] = json!("\u{1b}".repeat(10_000)));
+    assert!(long.len() < 300 && !long.contains('\u{1b}'), "{long}");
+    let mut body = from_a_mac();
     body["cpu"]["utilization_pct"] = json!(-3.0);
     body["memory"]["total_gb"] = json!(1e300);
     body["ollama"]["models_loaded"][0]["size_gb"] = json!(-1.0);
@@ -127,5 +150,5 @@ fn what_is_wrong_is_told_and_what_is_nonsense_is_left_out() {
     let report = report(&body, true);
     assert!(report.readings.iter().all(|(column, ..)| ![Column::CpuBusy, Column::MemTotal].contains(column)));
     assert_eq!((report.servers[0].resident[0].loaded.bytes, report.servers[0].slots), (0, None));
-    assert!(HerdBeat::read(RECORDED.replace("12.5", "NaN").as_bytes()).is_err());
+    assert!(HerdBeat::read(MAC.replace("12.5", "NaN").as_bytes()).is_err());
 }

@@ -4,10 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{Case, Ground, MODEL, PATIENCE, ask, ms, or_told};
+use super::{Case, Ground, MODEL, PATIENCE, ask, or_told, promised};
 
 /// From the start of both to the first answer, when the router is named (see the issue on the fleet).
 const NAMED: Duration = Duration::from_secs(1);
+/// The same, when it was met before.
+const MET: Duration = Duration::from_millis(2_500);
 /// A whole /24 is looked through in four seconds; then what was found is asked what it is and holds.
 const AROUND: Duration = Duration::from_secs(6);
 
@@ -31,8 +33,7 @@ fn named(ground: &mut Ground) -> Result<String> {
     let mut agent = ground.agent(&b, &agent_home, &["--router", "10.77.0.1"])?;
     let answered = ask::until_answered(&a, MODEL, began, PATIENCE);
     let (took, _) = or_told(answered, &mut [&mut router, &mut agent])?;
-    ensure!(took <= NAMED, "the first answer took {}", ms(took));
-    Ok(format!("first answer after {}", ms(took)))
+    promised("the first answer", took, NAMED)
 }
 
 fn remembered(ground: &mut Ground) -> Result<String> {
@@ -53,8 +54,7 @@ fn remembered(ground: &mut Ground) -> Result<String> {
     let mut agent = ground.agent(&b, &agent_home, &[])?;
     let answered = ask::until_answered(&a, MODEL, began, PATIENCE);
     let (took, _) = or_told(answered, &mut [&mut router, &mut agent])?;
-    ensure!(took <= Duration::from_millis(2_500), "the first answer took {}", ms(took));
-    Ok(format!("both started anew, first answer after {}", ms(took)))
+    promised("the first answer, after both started anew,", took, MET)
 }
 
 fn around(ground: &mut Ground) -> Result<String> {
@@ -73,9 +73,9 @@ fn around(ground: &mut Ground) -> Result<String> {
     let mut router = ground.router(&a, &ground.home("router")?, &["--probe"])?;
     let answered = ask::until_answered(&a, MODEL, began, PATIENCE);
     let (took, _) = or_told(answered, &mut [&mut router])?;
-    ensure!(took <= AROUND, "the first answer took {}", ms(took));
+    let told = promised("the first answer of an Ollama without an agent", took, AROUND)?;
     let found: Vec<_> = ask::nodes(&a)?.into_iter().filter(|node| node.reach == "up").collect();
     let [one] = found.as_slice() else { anyhow::bail!("found were {found:?}") };
     ensure!(one.origin == "http://10.77.0.200:11434", "found was {one:?}");
-    Ok(format!("an Ollama without an agent answers after {}", ms(took)))
+    Ok(told)
 }

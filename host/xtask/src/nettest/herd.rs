@@ -97,8 +97,8 @@ fn left_alone(ground: &mut Ground) -> Result<String> {
     let mut theirs = start(ground, &b, &herd.router, &[])?;
     or_told(router.line("its agents are left alone", SLOW), &mut [&mut theirs])?;
     let mut agent = start(ground, &c, &herd.agent, &["--node-id", "pasture"])?;
-    let found = agent.line("10.77.0.2", SLOW);
-    or_told(found, &mut [&mut router, &mut theirs])?;
+    let found = theirs.line("pasture", SLOW);
+    or_told(found, &mut [&mut router, &mut agent])?;
     // One of ours that starts now never calls them.
     drop(router);
     let mut router = ground.router(&a, &ground.home("router")?, &[])?;
@@ -109,5 +109,10 @@ fn left_alone(ground: &mut Ground) -> Result<String> {
         // Nothing announces what must not happen.
         std::thread::park_timeout(Duration::from_millis(100));
     }
+    // Whoever wants them says so.
+    drop(router);
+    let adopt = ["--adopt-herd-nodes"];
+    let mut router = ground.router(&a, &ground.home("router")?, &adopt)?;
+    or_told(router.line("find this one", PATIENCE), &mut [])?;
     Ok(format!("withdrawn when theirs came, and not shown for {} s beside it", WATCHED.as_secs()))
 }

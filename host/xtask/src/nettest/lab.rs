@@ -2,11 +2,12 @@
 //! gone with the value that made them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// What the names of our namespaces begin with.
@@ -52,6 +53,30 @@ pub(super) fn missing() -> Option<String> {
     }
 }
 
+/// Takes away what a run left behind that was killed: networks of ours whose maker is gone, and what still runs there.
+pub(super) fn sweep() -> Result<()> {
+    let told = Command::new("ip").args(["netns", "list"]).output().context("cannot start `ip`")?;
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    for space in
+        told.lines().filter_map(|line| line.split_whitespace().next()).filter(|space| is_orphan(space))
+    {
+        let pids = Command::new("ip").args(["netns", "pids", space]).output().context("cannot start `ip`")?;
+        for pid in String::from_utf8_lossy(&pids.stdout).split_whitespace() {
+            let pid = pid.parse().ok().and_then(Pid::from_raw);
+            // It may have ended by itself.
+            let _ = pid.map(|pid| kill_process(pid, Signal::KILL));
+        }
+        println!("left behind by a run that was killed, and taken away: {space}");
+        ip(&["netns", "del", space])?;
+    }
+    Ok(())
+}
+
+fn is_orphan(space: &str) -> bool {
+    let maker = space.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix('-')?.split('-').next());
+    maker.is_some_and(|pid| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists())
+}
+
 impl Lab {
     /// A switch to which nothing is joined.
     pub(super) fn new(case: usize) -> Result<Self> {
@@ -80,6 +105,9 @@ impl Lab {
             machine.ip(&["address", "add", address, "dev", CARD])?;
         }
         machine.ip(&["link", "set", CARD, "up"])?;
+        if addresses.iter().any(|address| address.contains('.')) {
+            machine.route()?;
+        }
         Ok(machine)
     }
 
@@ -112,7 +140,8 @@ impl Machine {
     /// Gives it another address in place of all it had.
     pub(super) fn move_to(&self, address: &str) -> Result<()> {
         self.ip(&["address", "flush", "dev", CARD, "scope", "global"])?;
-        self.ip(&["address", "add", address, "dev", CARD])
+        self.ip(&["address", "add", address, "dev", CARD])?;
+        self.route()
     }
 
     /// Has the switch keep multicast from it, as access points do.
@@ -137,6 +166,11 @@ impl Machine {
         })
     }
 
+    /// A way out, behind which there is nobody: some programs find their own address by asking for one.
+    fn route(&self) -> Result<()> {
+        self.ip(&["route", "replace", "default", "dev", CARD])
+    }
+
     fn ip(&self, args: &[&str]) -> Result<()> {
         ip(&[&["-n", self.space.as_str()], args].concat())
     }
@@ -155,4 +189,24 @@ fn ip(args: &[&str]) -> Result<()> {
     let done = done.context("cannot start `ip`; apt-get install iproute2")?;
     ensure!(done.status.success(), "ip {}: {}", args.join(" "), String::from_utf8_lossy(&done.stderr).trim());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_networks_of_ours_whose_maker_is_gone_are_swept() {
+        let ours = std::process::id();
+        for (space, orphan) in [
+            (format!("{PREFIX}-{ours}-0-router"), false),
+            (format!("{PREFIX}-4194999-0-router"), true),
+            ("4194999".to_owned(), false),
+            (format!("{PREFIX}-x-0-router"), false),
+            (PREFIX.to_owned(), false),
+            ("peer4194999".to_owned(), false),
+        ] {
+            assert_eq!(is_orphan(&space), orphan, "{space}");
+        }
+    }
 }

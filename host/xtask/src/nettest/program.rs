@@ -32,20 +32,25 @@ pub(super) struct Program {
 }
 
 /// Where a program keeps what is its own.
-pub(super) struct Home(PathBuf);
+pub(super) struct Home {
+    path: PathBuf,
+    /// What can be made again, and is the same for all.
+    cache: PathBuf,
+}
 
 impl Home {
-    /// An empty folder.
-    pub(super) fn new(path: PathBuf) -> Result<Self> {
+    /// An empty folder, and one for what all of them share.
+    pub(super) fn new(path: PathBuf, cache: PathBuf) -> Result<Self> {
         if path.exists() {
             fs::remove_dir_all(&path).with_context(|| format!("cannot empty {}", path.display()))?;
         }
         fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
+        Ok(Self { path, cache })
     }
 
+    /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 }
 
@@ -59,7 +64,8 @@ impl Program {
 
     fn spawn(title: String, mut command: Command, home: &Home) -> Result<Self> {
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("HOME", &home.path);
+        command.env("HERDWICK_CACHE_DIR", &home.cache);
         command.env("PYTHONUNBUFFERED", "1");
         let mut child = command.spawn().with_context(|| format!("cannot start {title}"))?;
         let (send, lines) = mpsc::channel();

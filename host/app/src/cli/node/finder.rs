@@ -70,7 +70,12 @@ impl Finder for Seen {
                 Ok(now) => now,
                 Err(_) => {
                     self.last = Arc::new([]);
-                    browser.now()
+                    let now = browser.now();
+                    if now.is_empty() {
+                        // Every answer and every announcement may have been lost.
+                        browser.ask();
+                    }
+                    now
                 }
             };
             let is_news = |sighting: &&herdwick_discovery::Sighting| {

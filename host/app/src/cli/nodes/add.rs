@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use herdwick_fleet::Origin;
 use herdwick_fleet::node::is_name;
-use herdwick_fleet::{BackendKind, Origin};
 use herdwick_wire::nodes::{AddNode, MachineView, NodesView};
+use herdwick_wire::status::NodeView;
 use http::Method;
 
 use super::test::Found;
@@ -44,32 +45,37 @@ impl Add {
             labels: self.labels.iter().cloned().collect::<BTreeMap<_, _>>(),
         };
         let all: NodesView = self.ask.router.ask(Method::POST, PATH, Some(&wish))?;
-        let node = added(&all.nodes, &origin)?;
-        if self.ask.json {
-            return print::json(node);
+        match server(&all.nodes, &origin) {
+            Some((node, _)) if self.ask.json => print::json(node),
+            Some((node, server)) => print::text(&told(node, server, &origin)?),
+            None if self.ask.json => print::json(&all),
+            // It turned out to be a server that was known by another address, and that one stays.
+            None => print::text(&format!(
+                "added {}: it is a server that was known by another address; `herdwick nodes list` shows it\n",
+                origin.authority()
+            )),
         }
-        let found = Found::at(&origin)?.taken_for(BackendKind::Ollama);
-        let how = match &found.problem {
-            None => found.words(),
-            Some(problem) => {
-                format!(
-                    "it is not of use yet: {problem}; it is asked again all the time\nnext:  {}",
-                    found.next()
-                )
-            }
-        };
-        print::text(&format!("added {} at {}: {how}\n", node.name, origin.authority()))
     }
 }
 
-/// What the router made of it. It may have turned out to be a machine that was known by another address.
-fn added<'a>(nodes: &'a [MachineView], origin: &Origin) -> anyhow::Result<&'a MachineView> {
+/// What the router made of an address.
+fn server<'a>(nodes: &'a [MachineView], origin: &Origin) -> Option<(&'a MachineView, &'a NodeView)> {
     let origin = origin.to_string();
-    let found = nodes.iter().find(|node| node.servers.iter().any(|server| server.origin == origin));
-    found.ok_or_else(|| {
-        let next = "`herdwick nodes list` shows it: the same server is known by another address";
-        Failed::plainly(format!("{origin} was added, and is not listed by this address"), next)
-    })
+    let mut servers = nodes.iter().flat_map(|node| node.servers.iter().map(move |server| (node, server)));
+    servers.find(|(_, server)| server.origin == origin)
+}
+
+/// That it was added, and whether it is of use.
+fn told(node: &MachineView, server: &NodeView, origin: &Origin) -> anyhow::Result<String> {
+    let found = Found::at(origin)?.taken_for(&server.kind);
+    let how = match &found.problem {
+        None => found.words(),
+        Some(problem) => format!(
+            "it is not of use yet: {problem}; it is asked again all the time\nnext:  {}",
+            found.next()
+        ),
+    };
+    Ok(format!("added {} at {}: {how}\n", node.name, origin.authority()))
 }
 
 fn name(text: &str) -> Result<String, String> {
@@ -84,7 +90,8 @@ fn slots(text: &str) -> Result<u32, String> {
     slots.ok_or_else(|| format!("it takes a whole number from 1 to {MOST_SLOTS}"))
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// A label as it is typed.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, text)) if is_name(name) => Ok((name.to_owned(), text.to_owned())),
         Some(_) => Err("a label's name is 1 to 63 letters, digits, dots, dashes".to_owned()),

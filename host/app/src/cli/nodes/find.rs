@@ -68,6 +68,7 @@ mod tests {
             name: name.to_owned(),
             standing: "plain".to_owned(),
             held_ms: None,
+            seen_s: None,
             agent: None,
             draining: Vec::new(),
             labels: Default::default(),

@@ -93,8 +93,7 @@ pub(crate) fn running(node: &MachineView) -> u32 {
 
 /// How long ago it was heard of: its agent, or a server that answered.
 pub(crate) fn seen(node: &MachineView) -> String {
-    let beat = node.agent.as_ref().and_then(|agent| agent.heard_ms).map(|ms| ms / 1_000);
-    match node.servers.iter().filter_map(|server| server.seen_s).chain(beat).min() {
+    match node.seen_s {
         Some(0..NOW_S) => "now".to_owned(),
         Some(seconds) => format!("{} ago", print::lasting(seconds)),
         None => NOTHING.to_owned(),
@@ -158,6 +157,7 @@ mod tests {
             name: name.to_owned(),
             standing: standing.to_owned(),
             held_ms: None,
+            seen_s: Some(1),
             agent: None,
             draining: if drained { vec!["operator".to_owned()] } else { Vec::new() },
             labels: Default::default(),

@@ -109,9 +109,9 @@ impl Found {
     }
 
     /// A router takes whoever it is told of for this kind.
-    pub(crate) fn taken_for(mut self, kind: BackendKind) -> Self {
+    pub(crate) fn taken_for(mut self, kind: &str) -> Self {
         let found = self.view.kind.as_str();
-        if !found.is_empty() && found != kind.name() {
+        if !found.is_empty() && found != kind {
             self.problem = Some(format!("it is {found}, and is taken for {kind}"));
         }
         self
@@ -249,7 +249,7 @@ mod tests {
             found("http://10.0.0.5:11434", "").line(),
             "10.0.0.5:11434: ollama 0.12.6 answers, 12 models, 2 in memory, in 3 ms"
         );
-        let other = found("http://10.0.0.5:1", "").taken_for(BackendKind::Vllm);
+        let other = found("http://10.0.0.5:1", "").taken_for("vllm");
         assert_eq!(other.problem.as_deref(), Some("it is ollama, and is taken for vllm"));
         assert!(other.next().contains("herdwick node"));
         for (origin, problem, next) in [

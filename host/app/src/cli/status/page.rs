@@ -7,6 +7,8 @@ use crate::cli::terminal::{COLUMNS, Terminal, Tone, shorten, wrap};
 
 /// Models that are neither in memory nor busy and are shown one by one; a disk may hold a hundred.
 const ON_DISK: usize = 6;
+/// The most room for a node's name on a terminal: one of them must not push everything aside.
+const HEAD: usize = 24;
 /// The least room for a model's name.
 const NAME: usize = 16;
 
@@ -108,7 +110,9 @@ impl Page {
     fn of(nodes: &[NodeView], terminal: Terminal, on_disk: usize) -> Self {
         let width = |text: &str| text.chars().count();
         let heads = nodes.iter().map(|node| width(&node.name)).chain(["requests".len()]);
-        let mut page = Self { terminal, on_disk, head: heads.max().unwrap_or(0), columns: Vec::new() };
+        let most = terminal.columns().map_or(usize::MAX, |_| HEAD);
+        let head = heads.max().unwrap_or(0).min(most);
+        let mut page = Self { terminal, on_disk, head, columns: Vec::new() };
         let rows: Vec<_> = nodes.iter().flat_map(|node| shown(node, on_disk).0).map(cells).collect();
         let count = rows.iter().map(Vec::len).max().unwrap_or(0);
         let widest = |column: usize| {
@@ -150,9 +154,15 @@ impl Page {
         let address = node.origin.trim_start_matches("http://");
         let (state, tone) = standing(node);
         let indent = self.head + 2;
-        let name = self.terminal.paint(Tone::Strong, &format!("{:<indent$}", node.name));
-        // A machine without a server has no address.
-        let space = if address.is_empty() { "" } else { "  " };
+        let name = shorten(&node.name, self.head);
+        let name = self.terminal.paint(Tone::Strong, &format!("{name:<indent$}"));
+        let length = indent + address.chars().count() + 2 + state.chars().count();
+        let space = match self.terminal.columns() {
+            // A machine without a server has no address.
+            _ if address.is_empty() => "",
+            Some(bound) if length > bound => "\n  ",
+            _ => "  ",
+        };
         let mut out = format!("{name}{address}{space}{}\n", self.terminal.paint(tone, &state));
         if node.reach == "down" && node.standing != "offline" {
             out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
@@ -337,6 +347,13 @@ next      see what is wrong with the plugin: herdwick plugins list
             assert!(line.chars().count() <= 80, "{line}");
         }
         assert!(page.contains("…") && page.contains("Q4_K_M  in memory"), "{page}");
+        let mut far = node("the-machine-under-the-desk-of-somebody-with-a-long-name.local", "", Vec::new());
+        far.origin = "http://[2001:db8:85a3:1234:5678:8a2e:370:7334]:11434".to_owned();
+        let page = text(&view(vec![far]), Terminal::of(80, 24, false));
+        assert!(page.contains(":11434\n  up, version 0.12.6\n"), "{page}");
+        for line in page.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
         let name = "a-name-of-24-characters-";
         let page =
             text(&view(vec![node("n", "", vec![model(name, "loading", 1, 0)])]), Terminal::of(80, 24, false));
