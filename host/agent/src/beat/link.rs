@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use herdwick_wire::beat::Beat;
+use herdwick_wire::beat::{Beat, limits};
 use herdwick_wire::seal::{Identity, PublicKey};
 use http::StatusCode;
 use tokio::sync::{Notify, watch};
@@ -320,6 +320,8 @@ impl Reporting {
         let mut phases = self.shared.phase.subscribe();
         let mut worked = false;
         let (mut introductions, mut refusals) = (0, 0);
+        // Beats that carried a list each and were followed by the next one at once.
+        let mut hurried = 0;
         loop {
             // What is told by the beat below is no news after it.
             news.mark_unchanged();
@@ -346,7 +348,8 @@ impl Reporting {
                     if phase == Phase::Leaving {
                         return Ok(Ended::Done);
                     }
-                    if self.session.lacks(&beat) {
+                    if self.session.lacks(&beat) && hurried < limits::SERVERS {
+                        hurried += 1;
                         sleep_until(sent + NEWS).await;
                         continue;
                     }
@@ -365,6 +368,7 @@ impl Reporting {
                     self.link.stand(Standing::Refused(problem));
                 }
             }
+            hurried = 0;
             tokio::select! {
                 () = sleep_until(sent + self.session.interval()) => {}
                 _ = news.changed() => sleep_until(sent + NEWS).await,
