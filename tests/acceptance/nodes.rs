@@ -86,10 +86,19 @@ fn what_is_added_is_listed_serves_and_is_there_after_a_restart_until_it_is_remov
     let configured = finished(&["config", "show", "--json"]).stdout;
     assert!(!configured.contains("studio"), "no file of the operator's knows of it: {configured}");
 
+    assert_eq!(
+        told(&router, &["label", "studio", "room=attic", "rack=2"]),
+        "studio is labelled rack=2, room=attic\n"
+    );
+    assert_eq!(told(&router, &["label", "studio", "--remove", "rack"]), "studio is labelled room=attic\n");
+    let lines = refused(router.address, &["label", "studio", "--remove", "rack"]);
+    assert_eq!(lines[0], "error: studio has no label \"rack\"");
     assert_eq!(told(&router, &["rename", "studio", "attic"]), "studio is called attic from now on\n");
     drop(router);
     let router = start();
     assert_eq!(line(&router, "studio"), None);
+    let shown = told(&router, &["show", "attic"]);
+    assert!(shown.contains("labels    room=attic\n"), "{shown}");
     assert_eq!(told(&router, &["rm", "attic"]), "removed attic; what runs there may end\n");
     assert_eq!(line(&router, "attic"), None);
     drop(router);

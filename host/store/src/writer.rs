@@ -155,7 +155,8 @@ impl Writer {
     pub(crate) fn run(mut self) {
         loop {
             let Told { mut changes, mut sights, waiting, closed } = self.inbox.take(self.failing);
-            changes.retain(|node, change| self.is_news(*node, change));
+            let mut room = MOST.saturating_sub(self.kept.len());
+            changes.retain(|node, change| self.is_news(*node, change, &mut room));
             sights.retain(|node, sight| self.is_later(*node, *sight, &changes));
             let result = self.write(&changes, &sights).map_err(|error| error.to_string());
             self.tell(result.as_ref().err());
@@ -172,13 +173,16 @@ impl Writer {
         }
     }
 
-    /// Whether the file says something else.
-    fn is_news(&mut self, node: NodeId, change: &Change) -> bool {
+    /// Whether the file says something else. A machine that is new takes of the room that there is.
+    fn is_news(&mut self, node: NodeId, change: &Change, room: &mut usize) -> bool {
         let kept = self.kept.get(&node);
         let Change::Keep(told) = change else { return kept.is_some() };
         match kept {
             Some(kept) => kept.node != **told,
-            None if self.kept.len() < MOST => true,
+            None if *room > 0 => {
+                *room -= 1;
+                true
+            }
             None => {
                 if !std::mem::replace(&mut self.full, true) {
                     tracing::warn!(

@@ -12,6 +12,7 @@ mod report;
 
 pub use facts::{machine_name, models_hash};
 pub use report::Seen;
+pub(crate) use report::cut;
 
 use serde::{Deserialize, Serialize};
 

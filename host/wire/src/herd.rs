@@ -14,7 +14,7 @@ use herdwick_fleet::{
 };
 use serde::Deserialize;
 
-use crate::beat::{limits, machine_name};
+use crate::beat::{cut, limits, machine_name};
 
 /// What it is answered; the agent takes anything that is 200 and JSON, and shows this.
 pub const ONLINE: &str = r#"{"status":"ok","node_status":"online"}"#;
@@ -283,6 +283,7 @@ fn port(host: Option<&str>, problems: &mut Vec<String>) -> u16 {
     let Some(host) = host.filter(|host| !host.is_empty()) else { return Origin::DEFAULT_PORT };
     Origin::parse(host).map_or_else(
         |error| {
+            let error = cut(&error.to_string());
             problems.push(format!("ollama_host: {error}; tell it like http://10.0.0.5:11434"));
             0
         },
@@ -321,7 +322,7 @@ fn text(told: Option<String>) -> String {
 }
 
 fn unreadable(error: &serde_json::Error) -> String {
-    format!("the body is no heartbeat of Ollama Herd: {error}; use its agent unmodified")
+    format!("the body is no heartbeat of Ollama Herd: {}; use its agent unmodified", cut(&error.to_string()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod ask;
 mod blocked;
+mod doctor;
 mod herd;
 mod lab;
 mod lies;
@@ -40,7 +41,7 @@ struct Case {
 }
 
 const CASES: &[&[Case]] =
-    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, lies::CASES, herd::CASES];
+    &[meeting::CASES, blocked::CASES, moving::CASES, several::CASES, lies::CASES, herd::CASES, doctor::CASES];
 
 /// Runs all cases, or those whose titles have one of the names in them.
 pub fn run(workspace: &Workspace, names: &[String]) -> Result<()> {

@@ -24,14 +24,23 @@ libfuzzer_sys::fuzz_target!(|body: &[u8]| {
     if let Some(report) = beat(body) {
         believe(report);
     }
-    if let Ok(HerdBeat::Alive(alive)) = HerdBeat::read(body) {
-        believe(alive.clone().report(HERE, Moment(0), true));
-        believe(alive.report(HERE, Moment(0), false));
+    match HerdBeat::read(body) {
+        Ok(HerdBeat::Alive(alive)) => {
+            believe(alive.clone().report(HERE, Moment(0), true));
+            believe(alive.report(HERE, Moment(0), false));
+        }
+        Ok(HerdBeat::Leaves { .. }) => {}
+        Err(problems) => problems.iter().for_each(|problem| is_short(problem)),
     }
 });
 
+/// What is wrong goes into the log and into terminals.
+fn is_short(problem: &str) {
+    assert!(problem.len() < 1_000 && !problem.contains(char::is_control), "{problem:?}");
+}
+
 fn beat(body: &[u8]) -> Option<Report> {
-    let beat = Beat::read(body).ok()?;
+    let beat = Beat::read(body).inspect_err(|problem| is_short(problem)).ok()?;
     let again = serde_json::to_vec(&beat).expect("a beat is JSON");
     let seen = Seen { node: NodeId::from_key(&[1; 32]), address: HERE, at: Moment(0) };
     let read_again = Beat::read(&again).expect("what was written is read").report(seen);
@@ -43,7 +52,7 @@ fn beat(body: &[u8]) -> Option<Report> {
         (Err(problems), Err(again)) => {
             assert_eq!(problems, again);
             assert!(!problems.is_empty() && problems.len() <= limits::PROBLEMS + 1);
-            assert!(problems.iter().all(|problem| problem.len() < 1_000 && !problem.contains(char::is_control)));
+            problems.iter().for_each(|problem| is_short(problem));
             None
         }
         (one, again) => panic!("it is judged otherwise when it is written again: {one:?} {again:?}"),

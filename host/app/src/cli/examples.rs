@@ -4,7 +4,7 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 35] = [
+const EXAMPLES: [(&str, &str); 36] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("node", "herdwick node --router 192.168.1.10"),
     ("status", "herdwick status --watch"),
@@ -23,6 +23,7 @@ const EXAMPLES: [(&str, &str); 35] = [
     ("nodes undrain", "herdwick nodes undrain studio"),
     ("nodes test", "herdwick nodes test http://192.168.1.20:11434"),
     ("nodes forget", "herdwick nodes forget old-laptop"),
+    ("nodes label", "herdwick nodes label studio room=office"),
     ("nodes rename", "herdwick nodes rename 192.168.1.20 studio"),
     ("plugins list", "herdwick plugins list"),
     ("plugins reload", "herdwick plugins reload"),

@@ -6,6 +6,7 @@ mod add;
 mod drain;
 mod find;
 mod grid;
+mod label;
 mod list;
 mod show;
 mod test;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Forget(act::Forget),
     /// Call a machine otherwise.
     Rename(act::Rename),
+    /// Say what you call a machine by, for plugins.
+    Label(label::Label),
 }
 
 /// How to ask a router.
@@ -64,6 +67,7 @@ impl Command {
             Self::Test(args) => args.run(),
             Self::Forget(args) => args.run(),
             Self::Rename(args) => args.run(),
+            Self::Label(args) => args.run(),
         }
     }
 }

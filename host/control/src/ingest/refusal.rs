@@ -109,7 +109,7 @@ impl fmt::Display for Refusal {
                 "it is meant for the router with the key {router}, which is not this one; if this router's state was \
                  lost, have the agent forget the old one"
             ),
-            Self::Broken(problems) => out.write_str(&problems.join("\n")),
+            Self::Broken(problems) => out.write_str(&problems.join(". Also ")),
             Self::Old => out.write_str(
                 "it is no newer than one that was taken in; if nobody repeats heartbeats on this network, restart the \
                  agent",

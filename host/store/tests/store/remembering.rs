@@ -182,3 +182,29 @@ fn a_write_that_fails_is_told_and_made_up_for() {
     drop(store);
     assert_eq!(nodes(&scratch.open()), [node("a")]);
 }
+
+#[test]
+fn strangers_who_make_up_names_do_not_fill_the_disk() {
+    const MOST: usize = 10_000;
+    let scratch = Scratch::new("strangers");
+    let store = scratch.open().store;
+    let stranger = |number: usize| Remembered {
+        servers: Vec::new(),
+        labels: BTreeMap::new(),
+        drained: false,
+        ..node(&format!("stranger{number}"))
+    };
+    (0..=MOST).for_each(|number| store.keep(stranger(number)));
+    written(&store);
+    drop(store);
+    let opened = scratch.open();
+    assert_eq!(opened.records.len(), MOST, "one found no room");
+    opened.store.forget(opened.records[0].node.node);
+    written(&opened.store);
+    let late = stranger(MOST + 1);
+    opened.store.keep(late.clone());
+    drop(opened.store);
+    let opened = scratch.open();
+    assert_eq!(opened.records.len(), MOST);
+    assert!(opened.records.iter().any(|record| record.node == late), "there was room again");
+}

@@ -56,6 +56,7 @@ impl Beat {
     /// It is no heartbeat: why, and what to do.
     pub fn read(body: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(body).map_err(|error| {
+            let error = cut(&error.to_string());
             format!("the body is no heartbeat: {error}; use an agent of this router's version")
         })
     }
@@ -347,6 +348,16 @@ impl Check {
             self.wrong(field, format_args!("it is {age_ms} ms old"), &next);
         }
     }
+}
+
+/// As much of an error as people read. It can repeat a text of any length, whose odd characters it has escaped.
+pub(crate) fn cut(error: &str) -> String {
+    const MOST: usize = 160;
+    let mut cut: String = error.chars().take(MOST).collect();
+    if cut.len() < error.len() {
+        cut.push('…');
+    }
+    cut
 }
 
 /// What somebody wrote, inside what we write: quoted, escaped, cut.

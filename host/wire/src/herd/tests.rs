@@ -140,6 +140,8 @@ fn what_is_wrong_is_told_and_what_is_nonsense_is_left_out() {
         let problems = problems(change);
         assert!(problems.contains(told), "{told}: {problems}");
     }
+    let long = problems(|b| b["ollama_host"] = json!("\u{1b}".repeat(10_000)));
+    assert!(long.len() < 300 && !long.contains('\u{1b}'), "{long}");
     let mut body = from_a_mac();
     body["cpu"]["utilization_pct"] = json!(-3.0);
     body["memory"]["total_gb"] = json!(1e300);

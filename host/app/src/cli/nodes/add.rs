@@ -90,7 +90,8 @@ fn slots(text: &str) -> Result<u32, String> {
     slots.ok_or_else(|| format!("it takes a whole number from 1 to {MOST_SLOTS}"))
 }
 
-fn label(text: &str) -> Result<(String, String), String> {
+/// A label as it is typed.
+pub(crate) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, text)) if is_name(name) => Ok((name.to_owned(), text.to_owned())),
         Some(_) => Err("a label's name is 1 to 63 letters, digits, dots, dashes".to_owned()),

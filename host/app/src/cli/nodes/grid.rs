@@ -62,7 +62,8 @@ fn fit(columns: &[Column], rows: &[Vec<Cell>], room: usize) -> Vec<Option<usize>
         let can_shrink = |(index, width): (usize, &Option<usize>)| {
             let width = (*width)?;
             let least = columns.get(index)?.least?;
-            (width > least).then_some((width - least, index))
+            let slack = width.checked_sub(least)?;
+            (slack > 0).then_some((slack, index))
         };
         let slack: usize = widths.iter().enumerate().filter_map(can_shrink).map(|(slack, _)| slack).sum();
         let shown = columns.iter().zip(&widths).filter(|(_, width)| width.is_some());
@@ -138,6 +139,21 @@ b                   12  10.0.0.5:11434
         assert!(drawn(50).contains("MORE"), "{}", drawn(50));
         assert!(!drawn(28).contains("MORE") && drawn(28).contains("WHERE"), "{}", drawn(28));
         assert!(!drawn(20).contains("WHERE") && drawn(20).contains("a-rat"), "{}", drawn(20));
+    }
+
+    #[test]
+    fn whatever_the_room_nothing_is_wider_where_it_can_be_helped() {
+        let short = vec![["b", "1", "x:1", ""].map(|cell| (cell.to_owned(), Tone::Plain)).to_vec()];
+        for rows in [rows(), short, Vec::new()] {
+            for columns in 1..100 {
+                let drawn = text(&[NAME, COUNT, WHERE, MORE], &rows, Terminal::of(columns, 24, false));
+                // A name of 8 and a number of 2 columns, and what is between them, is the least.
+                assert!(
+                    drawn.lines().all(|line| line.chars().count() <= columns.max(12)),
+                    "{columns}:\n{drawn}"
+                );
+            }
+        }
     }
 
     #[test]

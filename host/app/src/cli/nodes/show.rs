@@ -2,7 +2,7 @@
 
 use herdwick_wire::nodes::MachineView;
 
-use super::{Ask, list};
+use super::{Ask, label, list};
 use crate::cli::print;
 use crate::cli::status::page;
 use crate::cli::terminal::{COLUMNS, Terminal, Tone, wrap};
@@ -45,9 +45,8 @@ fn text(node: &MachineView, terminal: Terminal) -> String {
             &format!("it came and went too often: others are asked first, for {}", print::ms(rest as f64)),
         );
     }
-    let labels: Vec<_> = node.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();
-    if !labels.is_empty() {
-        row("labels", &labels.join(", "));
+    if let Some(labels) = label::said(&node.labels) {
+        row("labels", &labels);
     }
     row("id", &node.id);
     out.push('\n');

@@ -200,6 +200,17 @@ fn a_number_that_is_none_is_refused() {
 }
 
 #[test]
+fn an_error_does_not_repeat_what_somebody_wrote_at_length() {
+    let long = format!(r#"{{"name":"x","seq":"{}\u001b[2J"}}"#, "x".repeat(200_000));
+    let error = Beat::read(long.as_bytes()).unwrap_err();
+    assert!(error.contains("invalid type: string \"xxx") && error.len() < 300, "{}", error.len());
+    let odd = Beat::read(br#"{"name":"x","seq":"\u001b[2J\n"}"#).unwrap_err();
+    assert!(!odd.contains(char::is_control), "{odd:?}");
+    let herd = crate::herd::HerdBeat::read(long.replace("seq", "cpu").as_bytes()).unwrap_err();
+    assert!(herd.concat().len() < 300);
+}
+
+#[test]
 fn a_list_that_is_too_long_is_refused_and_told_in_few_words() {
     let listed = |names: Vec<String>| {
         let models: Vec<_> =
