@@ -128,6 +128,11 @@ impl Agent {
         self.shared.identity.public().node()
     }
 
+    /// Routers that it reported to, by the ids that their keys make.
+    pub fn routers_met(&self) -> Vec<NodeId> {
+        self.shared.pins.all().iter().map(|pin| pin.key.node()).collect()
+    }
+
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {

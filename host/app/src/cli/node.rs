@@ -87,7 +87,7 @@ async fn run(agent: Arc<Agent>, mdns: bool) -> anyhow::Result<()> {
         std::future::pending::<()>().await;
     });
     tokio::select! {
-        () = agent.run(network.finder(), heard) => Ok(()),
+        () = agent.run(network.finder(&agent), heard) => Ok(()),
         signals = shutdown::on_signals(&ends) => {
             signals.context("signals cannot be heard")?;
             // The second one ends at once.

@@ -139,6 +139,7 @@ async fn somebody_elses_goodbye_does_not_take_away_who_is_there() {
     tokio::select! {
         seen = is_gone => panic!("a stranger's goodbye took it away: {seen:?}"),
         () = lying => unreachable!(),
-        () = tokio::time::sleep(Duration::from_secs(8)) => {} // sleeps because nothing must happen meanwhile
+        // sleeps because nothing must happen meanwhile
+        () = tokio::time::sleep(Duration::from_secs(8)) => {}
     }
 }

@@ -11,6 +11,10 @@ use super::{Case, Ground, MODEL, PATIENCE, ask, or_told};
 
 /// How long is watched that nobody calls.
 const WATCHED: Duration = Duration::from_secs(3);
+/// Routers that are made up: several times as many as are kept.
+const CROWD: usize = 300;
+/// From the router's start to the agent's first report.
+const FOUND: Duration = Duration::from_secs(10);
 /// Where something listens on the agent's machine that is no router.
 const TRAP: u16 = 9_999;
 /// Where multicast DNS is spoken (RFC 6762, 3).
@@ -18,6 +22,7 @@ const GROUP: (Ipv4Addr, u16) = (Ipv4Addr::new(224, 0, 0, 251), 5_353);
 
 pub(super) const CASES: &[Case] = &[
     Case { title: "answers that lie have nobody called", run: lies },
+    Case { title: "the known router is found among hundreds that are made up", run: crowd },
     Case { title: "a router for its own machine only is shown to nobody else", run: private },
 ];
 
@@ -65,6 +70,40 @@ fn lies(ground: &mut Ground) -> Result<String> {
     let answered = ask::until_answered(&a, MODEL, Instant::now(), PATIENCE);
     or_told(answered, &mut [&mut router, &mut agent])?;
     Ok(format!("{} of them, none called, and an honest router is found beside them", lies.len()))
+}
+
+/// Each of them could be true, so that all places are taken; whose key the agent knows finds one anyway.
+fn crowd(ground: &mut Ground) -> Result<String> {
+    let a = ground.lab.machine("router", &["10.77.0.1/24"], false)?;
+    let b = ground.lab.machine("agent", &["10.77.0.2/24"], false)?;
+    let c = ground.lab.machine("liar", &["10.77.0.66/24"], false)?;
+    let _ollama = ground.ollama(&b, "127.0.0.1:11434")?;
+    let (router_home, agent_home) = (ground.home("router")?, ground.home("agent")?);
+    let mut router = ground.router(&a, &router_home, &[])?;
+    let mut agent = ground.agent(&b, &agent_home, &[])?;
+    or_told(agent.line("reporting to the router at", PATIENCE), &mut [&mut router])?;
+    agent.stop(PATIENCE)?;
+    drop(router);
+    // An agent that starts anew, knows the key, and hears the crowd before the router, which is elsewhere now.
+    let mut agent = ground.agent(&b, &agent_home, &[])?;
+    or_told(agent.line("no router at", PATIENCE), &mut [])?;
+    c.inside(|| {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        for number in 0..CROWD {
+            let address = Ipv4Addr::new(10, 77, 0, u8::try_from(100 + number % 100)?);
+            socket.send_to(&answer(number, address, 11_435), GROUP).context("multicast cannot be sent")?;
+            // Slower than what is taken for a flood.
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+        Ok(())
+    })?;
+    or_told(agent.line("more than 64 say", PATIENCE), &mut [])?;
+    a.move_to("10.77.0.60/24")?;
+    let began = Instant::now();
+    let mut router = ground.router(&a, &router_home, &[])?;
+    let found = agent.line("reporting to the router at 10.77.0.60:11435", PATIENCE);
+    or_told(found, &mut [&mut router])?;
+    super::promised("finding it at a new address", began.elapsed(), FOUND)
 }
 
 fn private(ground: &mut Ground) -> Result<String> {

@@ -44,24 +44,37 @@ impl Network {
     }
 
     /// Sees routers.
-    pub(super) fn finder(&self) -> Seen {
+    pub(super) fn finder(&self, agent: &Arc<Agent>) -> Seen {
         let browser = self.0.as_ref().map(|mdns| mdns.browse(Role::Router));
-        Seen { browser, last: Arc::new([]), queue: VecDeque::new() }
+        let seen = Seen { agent: Arc::clone(agent), browser, last: Arc::new([]), queue: VecDeque::new() };
+        seen.know();
+        seen
     }
 }
 
 /// Routers that are seen, one by one.
 pub(super) struct Seen {
+    agent: Arc<Agent>,
     browser: Option<Browser>,
     /// Those that were told of.
     last: Arc<[herdwick_discovery::Sighting]>,
     queue: VecDeque<Sighting>,
 }
 
+impl Seen {
+    /// Routers that the agent met find room among any number of strangers.
+    fn know(&self) {
+        if let Some(browser) = &self.browser {
+            let met: Vec<_> = self.agent.routers_met().into_iter().map(Into::into).collect();
+            browser.know(&met);
+        }
+    }
+}
+
 impl Finder for Seen {
     async fn next(&mut self) -> Option<Sighting> {
-        let browser = self.browser.as_mut()?;
         loop {
+            let browser = self.browser.as_mut()?;
             if let Some(sighting) = self.queue.pop_front() {
                 return Some(sighting);
             }
@@ -75,6 +88,7 @@ impl Finder for Seen {
                         // Every answer and every announcement may have been lost.
                         browser.ask();
                     }
+                    self.know();
                     now
                 }
             };
