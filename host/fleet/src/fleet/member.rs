@@ -16,8 +16,16 @@ use crate::observation::ResidentClaim;
 use crate::reading::Reading;
 use crate::report::ServerReport;
 
-/// Requests that a model takes at once where neither operator nor machine says: Ollama's default.
-const SLOTS: u32 = 1;
+/// Requests that a model takes at once where neither operator nor machine says. Ollama's default is one, and so it is
+/// with whoever works one off after the other. vLLM and LM Studio batch what comes, and do not tell how much: the first
+/// takes up to 256 (`--max-num-seqs`) and slows down long before, the second's own default is 4.
+fn unsaid(kind: BackendKind) -> u32 {
+    match kind {
+        BackendKind::Vllm => 8,
+        BackendKind::LmStudio => 4,
+        BackendKind::Ollama | BackendKind::LlamaCpp | BackendKind::Mlx | BackendKind::OpenAi => 1,
+    }
+}
 
 /// One model server.
 #[derive(Debug)]
@@ -96,7 +104,7 @@ impl Member {
     /// Slots of each of its models: the operator's word, else the machine's.
     pub(super) fn slots(&self) -> u32 {
         let listed = self.listing.and_then(|Slots(slots)| slots);
-        listed.or(self.told_slots).unwrap_or(SLOTS).max(1)
+        listed.or(self.told_slots).unwrap_or_else(|| unsaid(self.backend.kind)).max(1)
     }
 
     /// Brings the number of slots to where it should be.
@@ -140,6 +148,7 @@ impl Member {
         events: &mut Vec<Event>,
     ) {
         let taken = Moment(at.0.saturating_sub(u64::try_from(server.age.as_millis()).unwrap_or(u64::MAX)));
+        let slots = self.slots();
         let backend = self.backend();
         backend.kind = server.kind;
         if *backend.version != *server.version {
@@ -154,8 +163,8 @@ impl Member {
             None if self.doubt == Doubt::Justified => {}
             None => self.reached(taken, events),
         }
-        if self.told_slots != server.slots {
-            self.told_slots = server.slots;
+        self.told_slots = server.slots;
+        if self.slots() != slots {
             self.resize();
         }
         if let Some(models) = server.models {

@@ -64,6 +64,22 @@ fn slots_follow_what_is_told_and_keep_who_runs() {
 }
 
 #[test]
+fn a_server_that_batches_takes_several_also_where_it_does_not_say_so() {
+    let mut lan = Lan::default();
+    lan.beat(1);
+    assert_eq!(lan.free(), 1);
+    for (kind, slots) in [(BackendKind::Vllm, 8), (BackendKind::LmStudio, 4), (BackendKind::Mlx, 1)] {
+        let mut report = lan.report(1);
+        report.servers[0].kind = kind;
+        lan.hear(report.clone());
+        assert_eq!(lan.free(), slots, "{kind:?}");
+        report.servers[0].slots = Some(2);
+        lan.hear(report);
+        assert_eq!(lan.free(), 2, "it says so");
+    }
+}
+
+#[test]
 fn requests_of_others_take_slots_of_what_is_in_memory() {
     let mut lan = Lan::default();
     let mut report = lan.report(1);
