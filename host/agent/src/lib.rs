@@ -45,6 +45,8 @@ pub const DOOR_PORT: u16 = 11_436;
 
 /// How long requests that are passed on may take to end once the agent is told to.
 const DRAIN: Duration = Duration::from_secs(120);
+/// How long the servers may take to say what they have before the first beat. One that is slower is told in a later one.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// How long routers may take to hear that the machine drains or leaves.
 const WORD: Duration = Duration::from_secs(2);
 
@@ -140,6 +142,9 @@ impl Agent {
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));
         }
+        // A beat without servers would have routers take out what a restarted agent is about to report.
+        let ports = self.places.iter().map(|place| place.origin.port).collect();
+        let _ = timeout(FIRST_LOOK, self.shared.board.has_looked(&ports)).await;
         let mut links = JoinSet::new();
         for link in self.shared.routers.links() {
             links.spawn(link::run(link, Arc::clone(&self.shared)));

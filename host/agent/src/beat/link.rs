@@ -48,7 +48,7 @@ pub(crate) enum Phase {
     Serving,
     /// It takes no new work.
     Draining,
-    /// It is about to leave and has nothing any more.
+    /// What it passed on ended; it leaves once its routers heard from it.
     Leaving,
 }
 
@@ -385,10 +385,9 @@ impl Reporting {
             others: self.shared.routers.others(&self.link),
         };
         let mut beat = self.shared.composer.beat(listener, &self.session);
+        // Its servers are told to the last: whoever asks for what they have is told that the machine drains, and not that
+        // nobody has it.
         beat.draining = phase >= Phase::Draining;
-        if phase == Phase::Leaving {
-            beat.servers.clear();
-        }
         self.session.stamp(&mut beat);
         beat
     }

@@ -1,7 +1,7 @@
 //! What is known of the model servers of this machine: written by whoever watches them, read by every beat. A beat
 //! takes what lies here and never waits for a server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use herdwick_fleet::{BackendKind, Claim, Origin};
@@ -68,11 +68,13 @@ pub(crate) struct Board {
     servers: Mutex<BTreeMap<u16, Server>>,
     /// Moves when something changes that routers should hear of at once.
     news: watch::Sender<u64>,
+    /// Ports that were looked at, whatever was there.
+    looked: watch::Sender<BTreeSet<u16>>,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Self { servers: Mutex::default(), news: watch::Sender::new(0) }
+        Self { servers: Mutex::default(), news: watch::Sender::new(0), looked: watch::Sender::default() }
     }
 }
 
@@ -90,6 +92,17 @@ impl Board {
     /// Wakes up when something changed.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
+    }
+
+    /// This port was looked at.
+    pub(crate) fn looked(&self, port: u16) {
+        self.looked.send_if_modified(|looked| looked.insert(port));
+    }
+
+    /// Returns once all of these were looked at.
+    pub(crate) async fn has_looked(&self, ports: &BTreeSet<u16>) {
+        // The sender lives as long as this.
+        let _ = self.looked.subscribe().wait_for(|looked| looked.is_superset(ports)).await;
     }
 
     /// A server was found.

@@ -55,6 +55,7 @@ async fn find(place: &Place, probe: &Probe, board: &Board) -> BackendKind {
         if let Some(kind) = place.kind {
             missing(place, kind, &why, board, &mut told);
         }
+        board.looked(place.origin.port);
         match why {
             ProbeError::Stranger | ProbeError::Herdwick => sleep(STRANGER).await,
             _ => sleep(pause).await,
@@ -131,6 +132,7 @@ async fn follow(place: &Place, kind: BackendKind, probe: &Probe, board: &Arc<Boa
                 }
             }
         }
+        board.looked(port);
     }
 }
 

@@ -114,6 +114,12 @@ impl ScriptedRouter {
         self.state.told.lock().expect("no test panicked").introductions
     }
 
+    /// The beat that came last.
+    pub(crate) fn last(&self) -> Beat {
+        let told = self.state.told.lock().expect("no test panicked");
+        told.beats.last().expect("some beat came").1.clone()
+    }
+
     /// The first beat from `from` on of which `wanted` is true.
     pub(crate) fn beat(&self, what: &str, from: usize, mut wanted: impl FnMut(&Beat) -> bool) -> Beat {
         let until = Instant::now() + PATIENCE;
