@@ -237,7 +237,7 @@ fn read(
         Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
         Column::RateSamples => 0.0,
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
-        // Named in the contract, known only with agents and learning.
+        // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,
     }
 }

@@ -4,7 +4,6 @@
 #![expect(clippy::expect_used, reason = "a bench that cannot be set up has nothing to measure")]
 #![allow(missing_docs, reason = "criterion's macros write functions without")]
 
-use std::cell::Cell;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -158,15 +157,16 @@ fn seconds(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fleet-scale/second");
     for nodes in NODES {
         let mut fleet = fleet(nodes);
-        let now = Cell::new(2);
+        let mut now = 2;
         let mut picture = fleet.snapshot();
         group.bench_function(BenchmarkId::from_parameter(nodes), |bencher| {
             bencher.iter_batched(
                 || {
-                    now.set(now.get() + 1_000);
-                    (0..nodes).map(|node| report(node, Moment(now.get()), false)).collect::<Vec<_>>()
+                    now += 1_000;
+                    (0..nodes).map(|node| report(node, Moment(now), false)).collect::<Vec<_>>()
                 },
                 |reports| {
+                    let heard = reports.last().map(|report| report.at);
                     let each = (nodes / PICTURES).max(1) as usize;
                     for (at, report) in reports.into_iter().enumerate() {
                         let events = fleet.report(report);
@@ -175,7 +175,7 @@ fn seconds(criterion: &mut Criterion) {
                             picture = fleet.snapshot();
                         }
                     }
-                    fleet.expire(Moment(now.get()))
+                    fleet.expire(heard.unwrap_or_default())
                 },
                 BatchSize::LargeInput,
             );
