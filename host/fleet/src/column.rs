@@ -209,6 +209,8 @@ fn read(
             Some((Residency::Resident, _)) => holding.load_ms(),
             Some((_, rest)) => rest,
         },
+        // Servers of OpenAI's API do not tell how large a model is; then nothing can be concluded from that.
+        Column::ModelBytes | Column::Decode | Column::Prefill if holding.model.bytes == 0 => UNKNOWN,
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {

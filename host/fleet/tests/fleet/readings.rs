@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdwick_fleet::{Claim, Column, Field, Matrix, Moment, Snapshot};
+use herdwick_fleet::{Claim, Column, Field, Matrix, Model, Moment, Snapshot};
 
 use super::{Scene, occupy, profile};
 
@@ -32,6 +32,19 @@ fn residency_load_and_copies_are_known_per_candidate() {
         let found = read(&snapshot, column, Moment(0));
         let same = found.iter().zip(values).all(|(a, b)| *a == b || (a.is_nan() && b.is_nan()));
         assert!(same && found.len() == 2, "{column}: {found:?}");
+    }
+}
+
+#[test]
+fn of_a_model_whose_size_nobody_tells_no_speed_is_concluded() {
+    let mut scene = Scene::default().node("a", true, 8);
+    let snapshot = scene.snapshot();
+    let name = profile(0).model;
+    let (_, holding) = snapshot.holders(&name).next().expect("a holder");
+    let unsized_one = Model { bytes: 0, ..(*holding.model).clone() };
+    scene.tell("a", Claim::Models(vec![unsized_one]));
+    for column in [Column::ModelBytes, Column::Decode, Column::Prefill] {
+        assert!(read(&scene.snapshot(), column, Moment(0))[0].is_nan(), "{column}");
     }
 }
 

@@ -225,10 +225,15 @@ fn cells(model: &ModelView) -> Vec<Cell> {
     vec![
         (model.name.clone(), Tone::Plain),
         (word, tone),
-        (print::bytes(model.bytes), Tone::Plain),
+        (size(model.bytes), Tone::Plain),
         (context, Tone::Faint),
         (format!("{}/{} busy", model.busy, model.slots), busy),
     ]
+}
+
+/// Servers of OpenAI's API do not tell how large their models are.
+fn size(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { print::bytes(bytes) }
 }
 
 #[cfg(test)]
@@ -292,6 +297,7 @@ mod tests {
             model("llama3.2:3b", "on disk", 2_019_000_000, 0),
             model("qwen3:8b", "resident", 5_200_000_000, 2),
             model("gemma3:27b", "loading", 17_400_000_000, 1),
+            model("a/b", "resident", 0, 0),
         ];
         let refused = "nothing listens there";
         let nodes = vec![node("studio", "", studio), node("mini", refused, Vec::new())];
@@ -304,6 +310,7 @@ plugins   9 live; in trouble: mine
 studio    192.168.100.200:11434  up, version 0.12.6
   qwen3:8b     in memory        5.2 GB  ctx 128k  2/16 busy
   gemma3:27b   loading, 3.2 s  17.4 GB            1/16 busy
+  a/b          in memory                ctx 128k  0/16 busy
   llama3.2:3b  on disk          2.0 GB            0/16 busy
 mini      192.168.100.200:11434  down
   nothing listens there
