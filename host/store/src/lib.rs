@@ -1,8 +1,8 @@
 //! What is remembered while the router does not run: machines, and what their operator wants of them. One small
 //! database, one thread that writes it. Knows no HTTP and does not decide anything.
 //!
-//! Reading order: [`record`] is what there is; [`folder`] and [`open`] get hold of the file, [`migrate`] makes it new
-//! enough; [`read`] and [`write`] turn rows into records and back; [`store`] is what the program holds, and [`writer`]
+//! Reading order: `record` is what there is; `folder` and `open` get hold of the file, `migrate` makes it new
+//! enough; `read` and `write` turn rows into records and back; `store` is what the program holds, and `writer`
 //! the thread behind it.
 
 mod error;
