@@ -222,8 +222,9 @@ fn an_agent_that_is_told_to_end_takes_its_machine_out() {
     assert_eq!(agent.ended(), Some(0));
 }
 
-/// Kills of each side, at moments spread over what a start and its first beats take.
-const KILLS: u64 = 6;
+/// Kills, of one side and the other in turns, at moments spread over what a start and its first beats take; `TEST_SEEDS`
+/// makes it more or fewer.
+const KILLS: u64 = 50;
 
 #[test]
 fn whoever_is_killed_at_whatever_moment_all_is_whole_again() {
@@ -233,7 +234,8 @@ fn whoever_is_killed_at_whatever_moment_all_is_whole_again() {
     let mut the_router = router(at, &router_state);
     let mut the_agent = agent(&node, &[at], &agent_state);
     let mut worst = Duration::ZERO;
-    for kill in 0..KILLS {
+    let kills = std::env::var("TEST_SEEDS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    for kill in 0..kills {
         served(at, Instant::now());
         // sleeps because the moment of the kill is what is varied
         std::thread::park_timeout(Duration::from_millis(kill * 173 % 1_000));
