@@ -46,6 +46,16 @@ pub(crate) struct RouterArg {
     router: Option<String>,
 }
 
+/// Which router to ask, and how to show what it says.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct Ask {
+    /// The same as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) router: RouterArg,
+}
+
 impl RouterArg {
     /// `GET`s a document.
     pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {

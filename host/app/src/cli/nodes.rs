@@ -15,7 +15,7 @@ use clap::Subcommand;
 use herdwick_wire::nodes::{MachineView, NodesView};
 use http::Method;
 
-use crate::client::RouterArg;
+use crate::client::Ask;
 
 /// Where the router tells of machines.
 const PATH: &str = "/admin/v1/nodes";
@@ -43,16 +43,6 @@ pub(crate) enum Command {
     Rename(act::Rename),
     /// Say what you call a machine by, for plugins.
     Label(label::Label),
-}
-
-/// How to ask a router.
-#[derive(clap::Args, Clone, Debug)]
-pub(crate) struct Ask {
-    /// The same as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    router: RouterArg,
 }
 
 impl Command {

@@ -16,7 +16,7 @@ use clap::Subcommand;
 use herdwick_wire::admin::{PluginView, PluginsView};
 
 use crate::cli::print;
-use crate::client::RouterArg;
+use crate::client::Ask;
 
 /// Subcommands of `herdwick plugins`.
 #[derive(Subcommand)]
@@ -39,16 +39,6 @@ pub(crate) enum Command {
     Check(check::Check),
     /// Run a component's golden cases and hostile input in the real sandbox.
     Test(test::Test),
-}
-
-/// How to ask a router.
-#[derive(clap::Args)]
-pub(crate) struct Ask {
-    /// The same as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    router: RouterArg,
 }
 
 impl Command {
