@@ -19,6 +19,7 @@ use herdwick_proxy::{Aliases, Aside, Limits, Matter, Parts, Router, server};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// The parts that the fuzzer sees.
@@ -41,7 +42,12 @@ pub fn get() -> &'static Rig {
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a runtime").block_on(run(tell));
+            runtime.expect("a runtime").block_on(async {
+                // Programs of Rust begin with this signal ignored; the fuzzer's `main` is C++, and a gathered write to a
+                // client that left would end it.
+                let _caught = signal(SignalKind::pipe()).expect("a signal can be caught");
+                run(tell).await;
+            });
         });
         told.recv().expect("it starts")
     })
