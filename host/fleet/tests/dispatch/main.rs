@@ -2,5 +2,6 @@
 
 #![cfg(test)]
 
+mod loading;
 mod stage;
 mod waiting;
