@@ -57,6 +57,11 @@ use work::Works;
 /// New readings alone have all who wait looked at this seldom.
 const LOOKED_AT_ALL_EVERY: Duration = Duration::from_secs(1);
 
+/// Parts of prompts that mirrors of prompt caches may hold together: 16 MiB.
+const PARTS_MOST: usize = 1 << 20;
+/// They are counted once in so many endings. In between they grow by 4 MiB at most.
+const MIRRORS_COUNTED_EVERY: u32 = 1_024;
+
 /// When and in which world something happens.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
@@ -92,6 +97,7 @@ pub struct Dispatch {
     seen: Option<(Generation, Generation)>,
     /// When new readings last had all who wait looked at.
     looked_at_all: Moment,
+    ended_since: u32,
     due: bool,
     wake_at: Option<Moment>,
 }
@@ -160,6 +166,7 @@ impl Dispatch {
             self.due = true;
         }
         self.stir(run.model, Stirred::Slots);
+        self.bound_mirrors();
     }
 
     /// Whoever sent a request that waits has gone.
@@ -285,6 +292,24 @@ impl Dispatch {
             self.looked_at_all = world.now;
         }
         self.stir_all(if moved || is_time { Stirred::All } else { Stirred::Slots });
+    }
+
+    /// Forgets what caches are predicted to hold, the older half of it, when it has become too much.
+    fn bound_mirrors(&mut self) {
+        self.ended_since += 1;
+        if self.ended_since < MIRRORS_COUNTED_EVERY {
+            return;
+        }
+        self.ended_since = 0;
+        let held = self.works.iter().flat_map(|(_, station)| station.caches.held());
+        let mut held: Vec<_> = held.filter(|(_, parts)| *parts > 0).collect();
+        if held.iter().map(|(_, parts)| parts).sum::<usize>() <= PARTS_MOST {
+            return;
+        }
+        held.sort_unstable();
+        if let Some((middle, _)) = held.get(held.len() / 2) {
+            self.works.iter_mut().for_each(|station| station.caches.forget(*middle));
+        }
     }
 
     /// What to say of a model that nobody ever held.

@@ -121,7 +121,7 @@ fn a_plan_that_nobody_needs_any_more_is_dropped() {
     stage.ends(busy.run);
     assert!(stage.turn().is_empty(), "nothing is evicted for nobody");
     let ask = stage.ask("n");
-    stage.sent(ask);
+    assert_eq!(stage.sent(ask).context, Some(4096));
 }
 
 #[test]

@@ -3,5 +3,6 @@
 #![cfg(test)]
 
 mod loading;
+mod random;
 mod stage;
 mod waiting;
