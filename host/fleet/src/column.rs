@@ -238,6 +238,8 @@ fn read(
         Column::Decode => holding.prior_decode_per_s(),
         Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
         Column::RateSamples => 0.0,
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,
