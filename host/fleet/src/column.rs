@@ -245,6 +245,8 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
         Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
         Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
         Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

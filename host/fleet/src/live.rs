@@ -1,5 +1,6 @@
 //! What must be true this instant and not at the next heartbeat: a backend's death and the loads we started
-//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word.
+//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word, and so is all that a decision
+//! reads of a breaker that nothing is held against.
 //!
 //! Without crediting one's own dispatches at once, a burst of requests all see the same idle machine.
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::breaker::Breaker;
 use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
 use crate::slots::Slots;
@@ -31,6 +33,8 @@ pub struct BackendLive {
     refused: AtomicBool,
     /// Grows with each piece of an answer. Only that it moves means something.
     pieces: AtomicU64,
+    /// Whether it keeps what it is trusted with.
+    pub breaker: Arc<Breaker>,
 }
 
 impl BackendLive {
