@@ -373,7 +373,7 @@ impl Dispatch {
             if let Some(context) = context {
                 station.context = Some((context, now));
             }
-            let prefill_ms = (profile.prompt_tokens - cached).max(0.0) / rates.prefill * 1e3;
+            let prefill_ms = (profile.prompt_tokens - cached).max(0.0) / rates.prefill_per_s * 1e3;
             station.begin(work::Run {
                 number,
                 slot,
@@ -383,7 +383,7 @@ impl Dispatch {
                 answering: false,
                 before_ms: load_ms + prefill_ms,
                 expected_tokens: profile.expected_tokens,
-                decode_per_s: rates.decode,
+                decode_per_s: rates.decode_per_s,
                 cache,
                 prompt: ask.prompt.clone(),
                 prompt_tokens: profile.prompt_tokens,

@@ -93,7 +93,7 @@ pub(crate) fn look(eye: &Eye<'_>, world: World<'_>, looked: Looked<'_>) -> Found
     };
     let decided = decide_by(field, policy, Sight { profile, snapshot, now, work: &Known(&facts) });
     if decided.decision.ranked.is_empty() {
-        let passes = decided.decision.eliminated.iter().any(|out| out.why.passes());
+        let passes = decided.decision.eliminated.iter().any(|out| out.why.is_passing());
         return match decided.decision.basis {
             Basis::Refused(_) => Found::Never(Box::new(Refusal::Decided(decided.decision))),
             _ if passes => Found::Later(chance),

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::backend::{Backend, BackendKind, Holding};
 use crate::candidate::{Candidate, Elimination};
 use crate::column::{Column, Work};
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 
 use super::ask::Ask;
 use super::loads::Loads;
 use super::models::Models;
-use super::predict::{self, Rates};
+use super::predict;
 use super::rules::Rules;
 use super::work::{Station, Works};
 

@@ -151,8 +151,9 @@ impl Dispatch {
             }
             let slots = f64::from(holding.live.slots.total());
             let rates = predict::rates(backend, holding, world.now);
-            let service =
-                (prompt / rates.prefill + expected * tuning.slow_down(slots, 0.0) / rates.decode) * 1e3;
+            let service = (prompt / rates.prefill_per_s
+                + expected * tuning.slow_down(slots, 0.0) / rates.decode_per_s)
+                * 1e3;
             per_ms += slots / service.max(1.0);
             let free = match self.works.get(backend.row, model) {
                 Some(station) if holding.live.slots.free() == 0 => {
