@@ -112,6 +112,36 @@ pub struct Matrix {
     values: Vec<f64>,
 }
 
+/// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
+pub trait Work {
+    /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
+    /// picture; NaN says that nobody knows.
+    fn read(&self, row: usize, column: Column) -> Option<f64>;
+}
+
+/// Nobody who knows more than the picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWork;
+
+impl Work for NoWork {
+    fn read(&self, _: usize, _: Column) -> Option<f64> {
+        None
+    }
+}
+
+/// What readings are taken from, but for the candidates themselves.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The request.
+    pub profile: &'a Profile,
+    /// The picture of the fleet.
+    pub snapshot: &'a Snapshot,
+    /// When.
+    pub now: Moment,
+    /// What is known of work.
+    pub work: &'a dyn Work,
+}
+
 /// What concerns all candidates of one request together.
 struct Shared<'a> {
     profile: &'a Profile,
@@ -136,6 +166,12 @@ impl Matrix {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Self {
+        Self::look(columns, candidates, Sight { profile, snapshot, now, work: &NoWork })
+    }
+
+    /// The same, asking also whoever knows of work.
+    pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
+        let Sight { profile, snapshot, now, work } = sight;
         let is_copy = |holding: &Holding| {
             matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
         };
@@ -145,10 +181,14 @@ impl Matrix {
             .count();
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
-        for candidate in candidates {
+        for (row, candidate) in candidates.iter().enumerate() {
             // Several columns are made of it, and to tell it takes a few atomics.
             let residency = candidate.holding.residency(now);
-            values.extend(columns.iter().map(|column| read(*column, candidate, residency, &shared)));
+            let read = |column| match work.read(row, column) {
+                Some(known) => known,
+                None => read(column, candidate, residency, &shared),
+            };
+            values.extend(columns.iter().map(|column| read(*column)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }

@@ -13,6 +13,7 @@ pub mod column;
 pub mod cost;
 pub mod counters;
 pub mod decision;
+pub mod dispatch;
 pub mod event;
 pub mod fallback;
 pub mod fleet;

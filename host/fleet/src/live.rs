@@ -87,6 +87,8 @@ pub struct HoldingLive {
     /// Requests that wait for the load under way.
     joined: AtomicU32,
     succeeded: AtomicMoment,
+    /// When we last had its backend let go of it.
+    evicted: AtomicMoment,
     /// When its backend last said that it does not have the model.
     denied: AtomicMoment,
     /// Until when nobody is sent here, because its backend said that it has too much to do.
@@ -107,6 +109,7 @@ impl HoldingLive {
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
+            evicted: AtomicMoment::default(),
             denied: AtomicMoment::default(),
             busy_until: AtomicMoment::default(),
             refusals: AtomicU32::new(0),
@@ -152,6 +155,16 @@ impl HoldingLive {
         self.load_began.set(None);
         self.busy_until.set(None);
         self.refusals.store(0, Ordering::Release);
+    }
+
+    /// Its backend let go of the model because we asked it to, whatever the last poll said.
+    pub fn credit_eviction(&self, now: Moment) {
+        self.evicted.set(Some(now));
+    }
+
+    /// When we last had its backend let go of it, unless an answer came since.
+    pub fn evicted(&self) -> Option<Moment> {
+        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded < *evicted))
     }
 
     /// When a load that we started and that nobody answered for yet began.
