@@ -152,8 +152,12 @@ fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Found, P
     // A rule's advice outranks the order of costs, as long as whom it names can serve.
     let advised = tries.advised_row();
     let advised = decided.candidates().find(|candidate| Some(candidate.backend.row) == advised);
-    let ticket =
-        Ticket::take(decision, advised.or_else(|| decided.candidates().next()), now, &router.line.freed);
+    let ticket = Ticket::take(
+        decision,
+        advised.or_else(|| decided.candidates().next()),
+        (router.start(), now),
+        &router.line.freed,
+    );
     Ok(ticket.map_or(Found::Nothing { chance }, Found::Slot))
 }
 

@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::attempt::{Answered, Call, Failure};
+use crate::lesson::{Ended, Pace};
 use crate::ticket::Ticket;
 use crate::upstream::Link;
 
@@ -46,6 +47,8 @@ pub(crate) struct Stream {
     ticket: Option<Ticket>,
     /// Who answers, for telling the client.
     node: Option<Arc<str>>,
+    /// Whether the client keeps up.
+    pace: Pace,
 }
 
 /// A long answer under way, which nobody looks into.
@@ -96,6 +99,7 @@ impl Stream {
             link: Some(link),
             ticket: None,
             node: None,
+            pace: Pace::default(),
         };
         loop {
             let data = match stream.incoming.frame().await {
@@ -136,7 +140,10 @@ impl Stream {
     pub(crate) fn hold(&mut self, ticket: Ticket) {
         // A short answer may have come in one piece.
         self.node = Some(Arc::clone(&ticket.backend.node.name));
-        self.ticket = Some(ticket).filter(|_| !self.is_said());
+        self.ticket = Some(ticket);
+        if self.is_said() {
+            self.end(Ended::Whole);
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -147,7 +154,12 @@ impl Stream {
             if self.over {
                 return Poll::Ready(None);
             }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+                self.pace.waits();
+                return Poll::Pending;
+            };
+            self.pace.comes();
+            match frame {
                 // Behind the last frame only the end of the body is awaited, so that the connection can be used again.
                 Some(_) if self.is_said() => self.close(),
                 // Trailers say nothing that we pass on.
@@ -171,7 +183,7 @@ impl Stream {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
                 if self.is_said() {
                     // The work is done, whenever the backend ends the body.
-                    self.ticket = None;
+                    self.end(Ended::Whole);
                 }
             }
             Err(bad) => {
@@ -186,11 +198,18 @@ impl Stream {
         self.ending.is_over()
     }
 
+    /// The backend's work for it is over: what it showed is learned, and the slot is free.
+    fn end(&mut self, how: Ended) {
+        let Some(mut ticket) = self.ticket.take() else { return };
+        let how = if self.ending.end() == End::Failed { Ended::Broken } else { how };
+        ticket.lesson.end(how, self.ending.figures(), self.ending.frames(), self.pace);
+    }
+
     /// Ends without another word. The connection is not used again.
     fn close(&mut self) {
         self.over = true;
         self.link = None;
-        self.ticket = None;
+        self.end(Ended::Whole);
     }
 
     /// The backend ended its answer.
@@ -204,7 +223,7 @@ impl Stream {
             if let Some(link) = self.link.take() {
                 link.give_back();
             }
-            self.ticket = None;
+            self.end(Ended::Whole);
             return;
         }
         if readable && !rest.is_empty() {
@@ -242,7 +261,14 @@ impl Stream {
         self.over = true;
         self.broke = true;
         self.link = None;
-        self.ticket = None;
+        self.end(Ended::Broken);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Whoever lets go of an answer that goes on is its client.
+        self.end(Ended::Left);
     }
 }
 

@@ -171,6 +171,11 @@ impl Router {
         &*self.policy
     }
 
+    /// Zero of the router's clock.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
     pub(crate) fn now(&self) -> Moment {
         Moment::on(self.start, Instant::now())
     }

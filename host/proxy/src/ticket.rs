@@ -2,10 +2,13 @@
 //! the request ends, lets the next one in.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use herdwick_fleet::live::{HoldingLive, LoadCredit};
 use herdwick_fleet::{Backend, Candidate, Decision, Failure, Moment, Residency, SlotGuard};
 use tokio::sync::Notify;
+
+use crate::lesson::Lesson;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
 pub(crate) struct Ticket {
@@ -14,19 +17,23 @@ pub(crate) struct Ticket {
     live: Arc<HoldingLive>,
     /// This request's part in a load, until an answer proves the model resident.
     load: Option<LoadCredit>,
+    /// What its answer will teach, until it ends.
+    pub(crate) lesson: Box<Lesson>,
     slot: Option<SlotGuard>,
     freed: Arc<Notify>,
 }
 
 impl Ticket {
-    /// Takes a slot of the best candidate; `None` if there is none, or somebody else took its last slot.
+    /// Takes a slot of the best candidate; `None` if there is none, or somebody else took its last slot. `start` is the zero
+    /// of the router's clock.
     pub(crate) fn take(
         decision: &Arc<Decision>,
         best: Option<&Candidate>,
-        now: Moment,
+        (start, now): (Instant, Moment),
         freed: &Arc<Notify>,
     ) -> Option<Self> {
-        let Candidate { backend, holding } = best?;
+        let best = best?;
+        let Candidate { backend, holding } = best;
         let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
         let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
@@ -38,6 +45,7 @@ impl Ticket {
             decision: Arc::clone(decision),
             live,
             load,
+            lesson: Box::new(Lesson::begin(best, residency, start, now)),
             slot: Some(slot),
             freed: Arc::clone(freed),
         })
