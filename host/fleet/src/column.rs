@@ -114,6 +114,36 @@ pub struct Matrix {
     values: Vec<f64>,
 }
 
+/// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
+pub trait Work {
+    /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
+    /// picture; NaN says that nobody knows.
+    fn read(&self, row: usize, column: Column) -> Option<f64>;
+}
+
+/// Nobody who knows more than the picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWork;
+
+impl Work for NoWork {
+    fn read(&self, _: usize, _: Column) -> Option<f64> {
+        None
+    }
+}
+
+/// What readings are taken from, but for the candidates themselves.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The request.
+    pub profile: &'a Profile,
+    /// The picture of the fleet.
+    pub snapshot: &'a Snapshot,
+    /// When.
+    pub now: Moment,
+    /// What is known of work.
+    pub work: &'a dyn Work,
+}
+
 /// What concerns all candidates of one request together.
 struct Shared<'a> {
     profile: &'a Profile,
@@ -164,16 +194,26 @@ impl Matrix {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Self {
+        Self::look(columns, candidates, Sight { profile, snapshot, now, work: &NoWork })
+    }
+
+    /// The same, asking also whoever knows of work.
+    pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
+        let Sight { profile, snapshot, now, work } = sight;
         let wants_best = columns.contains(&Column::BestOtherDecode);
         let shared = Shared::new(profile, snapshot, now, wants_best);
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
-        for candidate in candidates {
+        for (row, candidate) in candidates.iter().enumerate() {
             let of = Of {
                 candidate,
                 residency: candidate.holding.residency(now),
                 rates: candidate.holding.rates(&candidate.backend, now),
             };
-            values.extend(columns.iter().map(|column| read(*column, &of, &shared)));
+            let read = |column| match work.read(row, column) {
+                Some(known) => known,
+                None => read(column, &of, &shared),
+            };
+            values.extend(columns.iter().map(|column| read(*column)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -280,6 +320,8 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
         Column::Trend => backend.node.live.hours.trend_ratio(),
         Column::HourOfWeek => shared.hour.map_or(UNKNOWN, |hour| f64::from(hour.index())),
         Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

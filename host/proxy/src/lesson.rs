@@ -17,6 +17,7 @@ use http::HeaderMap;
 use http::header::{HeaderName, USER_AGENT};
 
 use crate::asked::Asked;
+use crate::scene::Scene;
 
 /// What a client may call itself, in the order in which it counts. `x-title` is what OpenRouter's clients send. Keys are
 /// never looked at: what is learned is kept on disk and shown.
@@ -61,7 +62,7 @@ pub(crate) struct Pace {
 
 /// One try at one backend, from when it is asked.
 pub(crate) struct Lesson {
-    start: Instant,
+    scene: Arc<Scene>,
     live: Arc<HoldingLive>,
     backend: Arc<Backend>,
     /// How fast the model is taken to be.
@@ -141,18 +142,14 @@ impl Pace {
 }
 
 impl Lesson {
-    /// A slot at `candidate` is taken, for a request that is sent at once. `start` is the zero of the router's clock.
-    pub(crate) fn begin(
-        candidate: &Candidate,
-        residency: Option<Residency>,
-        start: Instant,
-        now: Moment,
-    ) -> Self {
+    /// A slot at `candidate` is taken, for a request that is sent at once.
+    pub(crate) fn begin(candidate: &Candidate, residency: Option<Residency>, scene: &Arc<Scene>) -> Self {
+        let now = scene.now();
         let Candidate { backend, holding } = candidate;
         holding.live.streams.enter(now);
         backend.live.streams.enter(now);
         Self {
-            start,
+            scene: Arc::clone(scene),
             live: Arc::clone(&holding.live),
             backend: Arc::clone(backend),
             known: holding.rates(backend, now),
@@ -173,7 +170,7 @@ impl Lesson {
     /// The answer begins, with a frame of a stream or with all of it.
     pub(crate) fn answers(&mut self, pupil: &Pupil, is_stream: bool) {
         let clock = Instant::now();
-        let now = Moment::on(self.start, clock);
+        let now = Moment::on(self.scene.start, clock);
         self.first = is_stream.then_some(clock);
         self.marks = Some((self.live.streams.mark(now), self.backend.live.streams.mark(now)));
         self.pupil = Some(pupil.clone());
@@ -183,7 +180,7 @@ impl Lesson {
     pub(crate) fn end(&mut self, ended: Ended, figures: Figures, frames: u64, pace: Pace) {
         let Some(pupil) = self.pupil.take() else { return };
         let clock = Instant::now();
-        let now = Moment::on(self.start, clock);
+        let now = Moment::on(self.scene.start, clock);
         let shown = self.shown(&pupil, figures, clock);
         let shown = Shown {
             frames,
@@ -214,7 +211,7 @@ impl Lesson {
             is_capped: pupil
                 .most_tokens
                 .is_some_and(|most| answer_tokens.is_some_and(|tokens| tokens >= most)),
-            company: self.company(Moment::on(self.start, clock)),
+            company: self.company(Moment::on(self.scene.start, clock)),
             load: self.load,
             told: Told { load: figures.load, prompt: figures.prompt, answer: figures.answer },
             ..Shown::default()
@@ -234,7 +231,7 @@ impl Lesson {
 
 impl Drop for Lesson {
     fn drop(&mut self) {
-        let now = Moment::on(self.start, Instant::now());
+        let now = Moment::on(self.scene.start, Instant::now());
         self.live.streams.leave(now);
         self.backend.live.streams.leave(now);
     }

@@ -18,6 +18,7 @@ use crate::attempt::{Answered, Call, Failure};
 use crate::lesson::{Ended, Pace};
 use crate::ticket::Ticket;
 use crate::upstream::Link;
+use crate::vigil::Vigil;
 
 /// The body of every response.
 pub(crate) enum Body {
@@ -45,6 +46,8 @@ pub(crate) struct Stream {
     link: Option<Link>,
     /// Until the last frame is here.
     ticket: Option<Ticket>,
+    /// As long as there is a ticket: whether more can still come.
+    vigil: Option<Vigil>,
     /// Who answers, for telling the client.
     node: Option<Arc<str>>,
     /// Whether the client keeps up.
@@ -86,8 +89,8 @@ enum Break {
 
 impl Stream {
     /// Waits for the first whole frame. Until it is here another backend may be asked.
-    pub(crate) async fn begin(call: &Call, incoming: Incoming, link: Link) -> Result<Self, Failure> {
-        let mut stream = Self {
+    pub(crate) async fn begin(call: &Call, incoming: Incoming, link: Link) -> Result<Box<Self>, Failure> {
+        let mut stream = Box::new(Self {
             endpoint: call.endpoint,
             id: call.id,
             incoming,
@@ -98,9 +101,10 @@ impl Stream {
             broke: false,
             link: Some(link),
             ticket: None,
+            vigil: None,
             node: None,
             pace: Pace::default(),
-        };
+        });
         loop {
             let data = match stream.incoming.frame().await {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -137,12 +141,14 @@ impl Stream {
     }
 
     /// Keeps the slot until the answer's end.
-    pub(crate) fn hold(&mut self, ticket: Ticket) {
+    pub(crate) fn hold(&mut self, ticket: Ticket, vigil: Vigil) {
         // A short answer may have come in one piece.
         self.node = Some(Arc::clone(&ticket.backend.node.name));
-        self.ticket = Some(ticket);
+        (self.ticket, self.vigil) = (Some(ticket), Some(vigil));
         if self.is_said() {
-            self.end(Ended::Whole);
+            self.let_go(Ended::Whole);
+        } else if let Some(vigil) = &mut self.vigil {
+            vigil.goes_on();
         }
     }
 
@@ -156,7 +162,9 @@ impl Stream {
             }
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
                 self.pace.waits();
-                return Poll::Pending;
+                ready!(self.watch(context));
+                self.break_off(Break::Lost);
+                continue;
             };
             self.pace.comes();
             match frame {
@@ -167,6 +175,14 @@ impl Stream {
                 Some(Err(_)) => self.break_off(Break::Lost),
                 None => self.finish(),
             }
+        }
+    }
+
+    /// Nothing is here now. Returns when nothing will come any more.
+    fn watch(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.vigil {
+            Some(vigil) => vigil.poll(context).map(drop),
+            None => Poll::Pending,
         }
     }
 
@@ -183,7 +199,7 @@ impl Stream {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
                 if self.is_said() {
                     // The work is done, whenever the backend ends the body.
-                    self.end(Ended::Whole);
+                    self.let_go(Ended::Whole);
                 }
             }
             Err(bad) => {
@@ -198,18 +214,24 @@ impl Stream {
         self.ending.is_over()
     }
 
-    /// The backend's work for it is over: what it showed is learned, and the slot is free.
-    fn end(&mut self, how: Ended) {
+    /// The backend's work for it is over: what it showed is learned, and the slot is free. A backend that ended with an
+    /// error of its own is charged with it.
+    fn let_go(&mut self, how: Ended) {
+        self.vigil = None;
         let Some(mut ticket) = self.ticket.take() else { return };
-        let how = if self.ending.end() == End::Failed { Ended::Broken } else { how };
+        let has_failed = self.ending.end() == End::Failed;
+        let how = if has_failed { Ended::Broken } else { how };
         ticket.lesson.end(how, self.ending.figures(), self.ending.frames(), self.pace);
+        if has_failed {
+            ticket.broke(fleet::Failure::Status);
+        }
     }
 
     /// Ends without another word. The connection is not used again.
     fn close(&mut self) {
         self.over = true;
         self.link = None;
-        self.end(Ended::Whole);
+        self.let_go(Ended::Whole);
     }
 
     /// The backend ended its answer.
@@ -223,7 +245,7 @@ impl Stream {
             if let Some(link) = self.link.take() {
                 link.give_back();
             }
-            self.end(Ended::Whole);
+            self.let_go(Ended::Whole);
             return;
         }
         if readable && !rest.is_empty() {
@@ -261,14 +283,19 @@ impl Stream {
         self.over = true;
         self.broke = true;
         self.link = None;
-        self.end(Ended::Broken);
+        self.vigil = None;
+        let Some(mut ticket) = self.ticket.take() else { return };
+        ticket.lesson.end(Ended::Broken, self.ending.figures(), self.ending.frames(), self.pace);
+        if !matches!(why, Break::Stopping) {
+            ticket.broke(fleet::Failure::Cut);
+        }
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
         // Whoever lets go of an answer that goes on is its client.
-        self.end(Ended::Left);
+        self.let_go(Ended::Left);
     }
 }
 
@@ -285,6 +312,12 @@ impl Pass {
         }
     }
 
+    fn broke(&mut self) {
+        if let Some((_, Some(ticket))) = self.held.take() {
+            ticket.broke(fleet::Failure::Cut);
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(begun) = self.begun.take() {
             return Poll::Ready(Some(Ok(Frame::data(begun))));
@@ -296,9 +329,9 @@ impl Pass {
         match &frame {
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
             // The connection is unusable; the slot is free.
-            Some(Err(_)) => self.held = None,
+            Some(Err(_)) => self.broke(),
             None if !self.is_framed => {
-                self.held = None;
+                self.broke();
                 return Poll::Ready(Some(Err(Broken::Unfinished)));
             }
             Some(Ok(_)) | None => {
