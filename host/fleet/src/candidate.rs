@@ -80,6 +80,10 @@ pub enum Elimination {
         /// How long yet, from the survey.
         rest: Duration,
     },
+    /// Its copy of the model is about to give way to another model.
+    Leaving,
+    /// What it would have to evict is pinned there.
+    NoRoom,
     /// It listed the model, and said since that it does not have it.
     Denied,
     /// This request was tried there already and failed.
@@ -104,6 +108,8 @@ impl fmt::Display for Elimination {
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
             Self::Busy { .. } => out.write_str("says that it is busy"),
+            Self::Leaving => out.write_str("is about to let go of the model for another"),
+            Self::NoRoom => out.write_str("has no memory for it beside the models that are pinned there"),
             Self::Denied => out.write_str("says that it does not have the model"),
             Self::Tried => out.write_str("failed for this request already"),
             Self::Vetoed(plugin) => write!(out, "is vetoed by {plugin}"),
@@ -136,15 +142,31 @@ pub enum Lack {
 }
 
 impl Field {
-    /// Looks at every holder of the model that the request names; `tried` are those where it failed.
+    /// Looks at every holder of the model that the request names; `tried` are those where it failed. Who is full is
+    /// no candidate.
     pub fn survey(profile: &Profile, snapshot: &Snapshot, tried: &[RowId], now: Moment) -> Self {
+        Self::survey_by(profile, snapshot, (tried, now), |_, holding| {
+            let slots = &holding.live.slots;
+            (slots.free() == 0).then(|| Elimination::Full { total: slots.total() })
+        })
+    }
+
+    /// The same, but who is full may be waited for, so that only `out` says who else is no candidate.
+    pub fn survey_by(
+        profile: &Profile,
+        snapshot: &Snapshot,
+        (tried, now): (&[RowId], Moment),
+        mut out: impl FnMut(&Arc<Backend>, &Arc<Holding>) -> Option<Elimination>,
+    ) -> Self {
         let mut field = Self::default();
         let mut doubted = Vec::new();
         for (backend, holding) in snapshot.holders(&profile.model) {
             let why = if tried.contains(&backend.row) {
                 Some(Elimination::Tried)
             } else {
-                barred(backend, profile).or_else(|| taken(backend, holding, now))
+                barred(backend, profile)
+                    .or_else(|| taken(backend, holding, now))
+                    .or_else(|| out(backend, holding))
             };
             let candidate = || Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) };
             match why {
@@ -216,7 +238,7 @@ impl Elimination {
     /// Whether it is over so soon that whoever wants to be served waits for it.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Full { .. } | Self::Busy { .. } => true,
+            Self::Full { .. } | Self::Busy { .. } | Self::Leaving => true,
             Self::Cautious(Caution::Tried(_)) => true,
             Self::Cautious(Caution::Paused(rest) | Caution::Tripped(_, rest)) => *rest <= WORTH_WAITING,
             _ => false,
@@ -267,16 +289,11 @@ fn barred(backend: &Backend, profile: &Profile) -> Option<Elimination> {
     (!backend.kind.serves(profile.endpoint)).then_some(Elimination::Dialect(backend.kind))
 }
 
-/// Why there is nothing free for this request.
+/// Why its server would not take this request now, whatever slots we count.
 fn taken(backend: &Backend, holding: &Holding, now: Moment) -> Option<Elimination> {
-    let slots = &holding.live.slots;
     if holding.live.is_denied_since(backend.listed) {
         Some(Elimination::Denied)
-    } else if let Some(until) = holding.live.busy_until(now) {
-        Some(Elimination::Busy { rest: until.since(now) })
-    } else if slots.free() == 0 {
-        Some(Elimination::Full { total: slots.total() })
     } else {
-        None
+        holding.live.busy_until(now).map(|until| Elimination::Busy { rest: until.since(now) })
     }
 }

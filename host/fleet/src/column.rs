@@ -5,8 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Backend, Holding, PRIOR_PREFILL_RATIO};
+use crate::backend::{Backend, Holding};
 use crate::candidate::Candidate;
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
@@ -112,6 +113,36 @@ pub struct Matrix {
     values: Vec<f64>,
 }
 
+/// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
+pub trait Work {
+    /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
+    /// picture; NaN says that nobody knows.
+    fn read(&self, row: usize, column: Column) -> Option<f64>;
+}
+
+/// Nobody who knows more than the picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWork;
+
+impl Work for NoWork {
+    fn read(&self, _: usize, _: Column) -> Option<f64> {
+        None
+    }
+}
+
+/// What readings are taken from, but for the candidates themselves.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The request.
+    pub profile: &'a Profile,
+    /// The picture of the fleet.
+    pub snapshot: &'a Snapshot,
+    /// When.
+    pub now: Moment,
+    /// What is known of work.
+    pub work: &'a dyn Work,
+}
+
 /// What concerns all candidates of one request together.
 struct Shared<'a> {
     profile: &'a Profile,
@@ -136,6 +167,12 @@ impl Matrix {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Self {
+        Self::look(columns, candidates, Sight { profile, snapshot, now, work: &NoWork })
+    }
+
+    /// The same, asking also whoever knows of work.
+    pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
+        let Sight { profile, snapshot, now, work } = sight;
         let is_copy = |holding: &Holding| {
             matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
         };
@@ -145,10 +182,17 @@ impl Matrix {
             .count();
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
-        for candidate in candidates {
-            // Several columns are made of it, and to tell it takes a few atomics.
-            let residency = candidate.holding.residency(now);
-            values.extend(columns.iter().map(|column| read(*column, candidate, residency, &shared)));
+        for (row, candidate) in candidates.iter().enumerate() {
+            let of = Of {
+                candidate,
+                residency: candidate.holding.residency(now),
+                rates: candidate.holding.rates(&candidate.backend, now),
+            };
+            let read = |column| match work.read(row, column) {
+                Some(known) => known,
+                None => read(column, &of, &shared),
+            };
+            values.extend(columns.iter().map(|column| read(*column)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -183,15 +227,17 @@ impl Matrix {
     }
 }
 
-/// One reading of one candidate, NaN when it is not known.
-fn read(
-    column: Column,
-    candidate: &Candidate,
+/// What several columns of one candidate are made of.
+struct Of<'a> {
+    candidate: &'a Candidate,
     residency: Option<(Residency, f64)>,
-    shared: &Shared<'_>,
-) -> f64 {
+    rates: Option<Rates>,
+}
+
+/// One reading of one candidate, NaN when it is not known.
+fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
-    let Candidate { backend, holding } = candidate;
+    let Of { candidate: Candidate { backend, holding }, residency, rates } = *of;
     // What somebody measured outranks what we can only conclude.
     if let Some(told) = backend.reading(column, shared.now) {
         return told;
@@ -206,11 +252,12 @@ fn read(
         // What a reload would take, where it is resident.
         Column::ModelLoad => match residency {
             None => UNKNOWN,
-            Some((Residency::Resident, _)) => holding.load_ms(),
+            // It was read when it was loaded.
+            Some((Residency::Resident, _)) => holding.load_ms(true),
             Some((_, rest)) => rest,
         },
         // Servers of OpenAI's API do not tell how large a model is; then nothing can be concluded from that.
-        Column::ModelBytes | Column::Decode | Column::Prefill if holding.model.bytes == 0 => UNKNOWN,
+        Column::ModelBytes if holding.model.bytes == 0 => UNKNOWN,
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {
@@ -235,9 +282,9 @@ fn read(
             f64::from(all.saturating_sub(slots.busy()))
         }
         Column::MemEvictable => evictable(backend, shared.now),
-        Column::Decode => holding.prior_decode_per_s(),
-        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
-        Column::RateSamples => 0.0,
+        Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
+        Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
+        Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
         Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
         Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),

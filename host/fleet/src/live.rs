@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::breaker::Breaker;
+use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
 use crate::slots::Slots;
 
@@ -67,10 +68,17 @@ impl BackendLive {
 /// The live side of one machine.
 #[derive(Debug, Default)]
 pub struct NodeLive {
+    /// When it is ours, as learned.
+    pub hours: Arc<Hours>,
     beat: AtomicMoment,
 }
 
 impl NodeLive {
+    /// Of a machine of which this was learned.
+    pub fn new(hours: Arc<Hours>) -> Self {
+        Self { hours, ..Self::default() }
+    }
+
     /// Its agent was heard.
     pub fn mark_beat(&self, at: Moment) {
         self.beat.set(Some(at));
@@ -87,10 +95,16 @@ impl NodeLive {
 pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
+    /// How fast it is here, as learned.
+    pub speed: Arc<Speed>,
+    /// What was learned of the model wherever it runs.
+    pub of_model: Arc<OfModel>,
     load_began: AtomicMoment,
     /// Requests that wait for the load under way.
     joined: AtomicU32,
     succeeded: AtomicMoment,
+    /// When we last had its backend let go of it.
+    evicted: AtomicMoment,
     /// When its backend last said that it does not have the model.
     denied: AtomicMoment,
     /// Until when nobody is sent here, because its backend said that it has too much to do.
@@ -104,13 +118,21 @@ pub struct HoldingLive {
 const LEFT_ALONE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
 impl HoldingLive {
-    /// Nothing running, nothing loading.
+    /// Nothing running, nothing loading, nothing learned.
     pub fn new(slots: u32) -> Self {
+        Self::with(slots, Arc::default(), Arc::default())
+    }
+
+    /// Nothing running, nothing loading; with what was learned.
+    pub fn with(slots: u32, speed: Arc<Speed>, of_model: Arc<OfModel>) -> Self {
         Self {
             slots: Arc::new(Slots::new(slots)),
+            speed,
+            of_model,
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
+            evicted: AtomicMoment::default(),
             denied: AtomicMoment::default(),
             busy_until: AtomicMoment::default(),
             refusals: AtomicU32::new(0),
@@ -156,6 +178,16 @@ impl HoldingLive {
         self.load_began.set(None);
         self.busy_until.set(None);
         self.refusals.store(0, Ordering::Release);
+    }
+
+    /// Its backend let go of the model because we asked it to, whatever the last poll said.
+    pub fn credit_eviction(&self, now: Moment) {
+        self.evicted.set(Some(now));
+    }
+
+    /// When we last had its backend let go of it, unless an answer came since.
+    pub fn evicted(&self) -> Option<Moment> {
+        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded < *evicted))
     }
 
     /// When a load that we started and that nobody answered for yet began.

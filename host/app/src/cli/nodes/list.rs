@@ -163,6 +163,8 @@ mod tests {
             draining: if drained { vec!["operator".to_owned()] } else { Vec::new() },
             labels: Default::default(),
             servers,
+            facts: None,
+            readings: Vec::new(),
         }
     }
 
