@@ -10,7 +10,7 @@ fn main() {
         println!("{} capacity {cap:.2}/s ({:?})", fleet.name(), t.elapsed());
         for load in [0.45, 0.8] {
         let cell = Cell { fleet, pattern: Pattern::Poisson, load, rate: cap*load, requests: 1500, seed: 1 };
-        for policy in [Policy::RoundRobin, Policy::LeastConnections, Policy::PeakEwma, Policy::WarmFirst, Policy::Points, Policy::AllKnowing(0), Policy::AllKnowing(1), Policy::AllKnowing(2)] {
+        for policy in [Policy::RoundRobin, Policy::LeastConnections, Policy::PeakEwma, Policy::WarmFirst, Policy::Points, Policy::AllKnowing(0), Policy::AllKnowing(1), Policy::AllKnowing(2), Policy::Herdwick(0)] {
             let t = std::time::Instant::now();
             let o = measure(&cell, policy);
             let q = o.quality;
