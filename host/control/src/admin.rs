@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::desk::FleetDesk;
+use crate::facts::FactBook;
 use crate::needs::{Memory, Plugins};
 use crate::nodes;
 
@@ -36,6 +37,8 @@ pub struct Admin {
     pub plugins: Arc<dyn Plugins>,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// What machines told people of themselves.
+    pub facts: Arc<FactBook>,
     /// Where wishes about the fleet are handed in.
     pub desk: FleetDesk,
     /// What was known before the router started.

@@ -5,11 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendKind, Holding, Reach};
+use crate::breaker::Caution;
+use crate::hang::stalled;
 use crate::id::{PluginId, RowId};
+use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
 use crate::standing::Standing;
+
+/// A rest after failures that is waited for. When all who could serve rest longer, their clients are told at once when
+/// to come back.
+const WORTH_WAITING: Duration = Duration::from_secs(5);
 
 /// A backend that can serve this request.
 #[derive(Clone, Debug)]
@@ -54,6 +61,13 @@ pub enum Elimination {
         /// How long yet, from the survey.
         rest: Duration,
     },
+    /// It failed lately.
+    Cautious(Caution),
+    /// It does not answer the agent beside it.
+    Stalled {
+        /// For how long.
+        silence: Duration,
+    },
     /// It does not speak the API that the request is written in.
     Dialect(BackendKind),
     /// All slots for this model are taken.
@@ -78,13 +92,6 @@ pub enum Elimination {
     Vetoed(PluginId),
 }
 
-impl Elimination {
-    /// Whether it is over by itself, so that waiting helps.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::Busy { .. } | Self::Leaving)
-    }
-}
-
 impl fmt::Display for Elimination {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -93,6 +100,10 @@ impl fmt::Display for Elimination {
             Self::Offline => out.write_str("is offline"),
             Self::Draining => out.write_str("is draining (takes no new work)"),
             Self::Held { .. } => out.write_str("is held back, since it came and went too often"),
+            Self::Cautious(why) => why.fmt(out),
+            Self::Stalled { silence } => {
+                write!(out, "does not answer its own agent for {} s", silence.as_secs())
+            }
             Self::Dialect(kind) => write!(out, "does not speak this API ({kind})"),
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
@@ -148,7 +159,7 @@ impl Field {
         mut out: impl FnMut(&Arc<Backend>, &Arc<Holding>) -> Option<Elimination>,
     ) -> Self {
         let mut field = Self::default();
-        let mut held = Vec::new();
+        let mut doubted = Vec::new();
         for (backend, holding) in snapshot.holders(&profile.model) {
             let why = if tried.contains(&backend.row) {
                 Some(Elimination::Tried)
@@ -158,23 +169,42 @@ impl Field {
                     .or_else(|| out(backend, holding))
             };
             let candidate = || Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) };
-            match (why, backend.node.held(now)) {
-                (Some(why), _) => field.put_out(backend, why),
-                (None, Some(rest)) => held.push((candidate(), rest)),
-                (None, None) => field.candidates.push(candidate()),
+            match why {
+                Some(why) => field.put_out(backend, why),
+                None => match doubt(backend, holding, now) {
+                    Some(doubt) => doubted.push((candidate(), doubt)),
+                    None => field.candidates.push(candidate()),
+                },
             }
         }
-        // Whoever came and went too often may be well now, and the last one who can serve is never refused for what
-        // may only be bad luck.
-        let is_last = field.candidates.is_empty() && field.lack() != Lack::Busy;
-        for (candidate, rest) in held {
-            if is_last {
-                field.candidates.push(candidate);
-            } else {
-                field.put_out(&candidate.backend, Elimination::Held { rest });
-            }
-        }
+        field.weigh(doubted);
         field
+    }
+
+    /// Whoever failed, or came and went too often, may be well now, and the last one who can serve is never refused for
+    /// what may only be bad luck. Of several who are tripped none is the last: one of them will be tried soon.
+    fn weigh(&mut self, doubted: Vec<(Candidate, Elimination)>) {
+        let is_last = self.candidates.is_empty() && self.lack() != Lack::Busy;
+        let tripped = |why: &Elimination| matches!(why, Elimination::Cautious(Caution::Tripped(..)));
+        let is_held = |why: &Elimination| matches!(why, Elimination::Held { .. });
+        let any_held = doubted.iter().any(|(_, why)| is_held(why));
+        let all_tripped = doubted.iter().all(|(_, why)| tripped(why));
+        let has_failed = self.eliminated.iter().any(|out| out.why == Elimination::Tried);
+        let is_only = doubted.len() == 1 && !has_failed;
+        for (candidate, why) in doubted {
+            let serves = match &why {
+                // It went and came, and did not fail.
+                why if is_held(why) => true,
+                _ if any_held => false,
+                why if tripped(why) => all_tripped && is_only,
+                _ => true,
+            };
+            if is_last && serves {
+                self.candidates.push(candidate);
+            } else {
+                self.put_out(&candidate.backend, why);
+            }
+        }
     }
 
     fn put_out(&mut self, backend: &Backend, why: Elimination) {
@@ -182,19 +212,15 @@ impl Field {
         self.eliminated.push(Eliminated { row: backend.row, node, why });
     }
 
-    /// When somebody who said that it is busy may be asked again, at the soonest.
+    /// When somebody may be asked again, at the soonest: who said that it is busy, or rests after a failure.
     pub fn next_chance(&self) -> Option<Duration> {
-        let rests = self.eliminated.iter().filter_map(|out| match out.why {
-            Elimination::Busy { rest } => Some(rest),
-            _ => None,
-        });
-        rests.min()
+        self.eliminated.iter().filter_map(|out| out.why.rest()).min()
     }
 
     /// Why nobody is left, in the order in which it decides what to tell the client.
     pub fn lack(&self) -> Lack {
         let any = |test: fn(&Elimination) -> bool| self.eliminated.iter().any(|e| test(&e.why));
-        if any(Elimination::passes) {
+        if any(Elimination::is_passing) {
             Lack::Busy
         } else if any(|why| matches!(why, Elimination::Tried)) {
             Lack::Exhausted
@@ -206,6 +232,46 @@ impl Field {
             Lack::Unknown
         }
     }
+}
+
+impl Elimination {
+    /// Whether it is over so soon that whoever wants to be served waits for it.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Full { .. } | Self::Busy { .. } | Self::Leaving => true,
+            Self::Cautious(Caution::Tried(_)) => true,
+            Self::Cautious(Caution::Paused(rest) | Caution::Tripped(_, rest)) => *rest <= WORTH_WAITING,
+            _ => false,
+        }
+    }
+
+    /// After how long it may be otherwise, where time alone brings that.
+    fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { rest } => Some(*rest),
+            Self::Cautious(Caution::Paused(rest) | Caution::Tripped(_, rest) | Caution::LoadsFail(rest)) => {
+                Some(*rest)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why somebody who could serve is asked only when nobody else can.
+fn doubt(backend: &Backend, holding: &Holding, now: Moment) -> Option<Elimination> {
+    if let Some(rest) = backend.node.held(now) {
+        return Some(Elimination::Held { rest });
+    }
+    if let Some(silence) = stalled(backend) {
+        return Some(Elimination::Stalled { silence });
+    }
+    let breaker = &backend.live.breaker;
+    let loads = || {
+        let caution = breaker.load_caution(now)?;
+        let is_in = matches!(holding.residency(now), Some((Residency::Resident, _)));
+        (!is_in).then_some(caution)
+    };
+    breaker.caution(holding.live.slots.total(), now).or_else(loads).map(Elimination::Cautious)
 }
 
 /// Why nobody is sent there for this request, whatever is free.

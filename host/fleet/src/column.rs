@@ -5,8 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Backend, Holding, PRIOR_PREFILL_RATIO};
+use crate::backend::{Backend, Holding};
 use crate::candidate::Candidate;
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
@@ -182,13 +183,14 @@ impl Matrix {
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
         for (row, candidate) in candidates.iter().enumerate() {
-            // Several columns are made of it, and to tell it takes a few atomics.
-            let residency = candidate.holding.residency(now);
-            let read = |column| match work.read(row, column) {
-                Some(known) => known,
-                None => read(column, candidate, residency, &shared),
+            let of = Of {
+                candidate,
+                residency: candidate.holding.residency(now),
+                rates: candidate.holding.rates(&candidate.backend, now),
             };
-            values.extend(columns.iter().map(|column| read(*column)));
+            let read =
+                |column: &Column| work.read(row, *column).unwrap_or_else(|| read(*column, &of, &shared));
+            values.extend(columns.iter().map(read));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -223,15 +225,17 @@ impl Matrix {
     }
 }
 
-/// One reading of one candidate, NaN when it is not known.
-fn read(
-    column: Column,
-    candidate: &Candidate,
+/// What several columns of one candidate are made of.
+struct Of<'a> {
+    candidate: &'a Candidate,
     residency: Option<(Residency, f64)>,
-    shared: &Shared<'_>,
-) -> f64 {
+    rates: Option<Rates>,
+}
+
+/// One reading of one candidate, NaN when it is not known.
+fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
-    let Candidate { backend, holding } = candidate;
+    let Of { candidate: Candidate { backend, holding }, residency, rates } = *of;
     // What somebody measured outranks what we can only conclude.
     if let Some(told) = backend.reading(column, shared.now) {
         return told;
@@ -246,11 +250,12 @@ fn read(
         // What a reload would take, where it is resident.
         Column::ModelLoad => match residency {
             None => UNKNOWN,
-            Some((Residency::Resident, _)) => holding.load_ms(),
+            // It was read when it was loaded.
+            Some((Residency::Resident, _)) => holding.load_ms(true),
             Some((_, rest)) => rest,
         },
         // Servers of OpenAI's API do not tell how large a model is; then nothing can be concluded from that.
-        Column::ModelBytes | Column::Decode | Column::Prefill if holding.model.bytes == 0 => UNKNOWN,
+        Column::ModelBytes if holding.model.bytes == 0 => UNKNOWN,
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {
@@ -275,9 +280,11 @@ fn read(
             f64::from(all.saturating_sub(slots.busy()))
         }
         Column::MemEvictable => evictable(backend, shared.now),
-        Column::Decode => holding.prior_decode_per_s(),
-        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
-        Column::RateSamples => 0.0,
+        Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
+        Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
+        Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

@@ -1,5 +1,6 @@
 //! What must be true this instant and not at the next heartbeat: a backend's death and the loads we started
-//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word.
+//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word, and so is all that a decision
+//! reads of a breaker that nothing is held against.
 //!
 //! Without crediting one's own dispatches at once, a burst of requests all see the same idle machine.
 
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::breaker::Breaker;
+use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
 use crate::slots::Slots;
 
@@ -30,6 +33,8 @@ pub struct BackendLive {
     refused: AtomicBool,
     /// Grows with each piece of an answer. Only that it moves means something.
     pieces: AtomicU64,
+    /// Whether it keeps what it is trusted with.
+    pub breaker: Arc<Breaker>,
 }
 
 impl BackendLive {
@@ -63,10 +68,17 @@ impl BackendLive {
 /// The live side of one machine.
 #[derive(Debug, Default)]
 pub struct NodeLive {
+    /// When it is ours, as learned.
+    pub hours: Arc<Hours>,
     beat: AtomicMoment,
 }
 
 impl NodeLive {
+    /// Of a machine of which this was learned.
+    pub fn new(hours: Arc<Hours>) -> Self {
+        Self { hours, ..Self::default() }
+    }
+
     /// Its agent was heard.
     pub fn mark_beat(&self, at: Moment) {
         self.beat.set(Some(at));
@@ -83,6 +95,10 @@ impl NodeLive {
 pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
+    /// How fast it is here, as learned.
+    pub speed: Arc<Speed>,
+    /// What was learned of the model wherever it runs.
+    pub of_model: Arc<OfModel>,
     load_began: AtomicMoment,
     /// Requests that wait for the load under way.
     joined: AtomicU32,
@@ -102,10 +118,17 @@ pub struct HoldingLive {
 const LEFT_ALONE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
 impl HoldingLive {
-    /// Nothing running, nothing loading.
+    /// Nothing running, nothing loading, nothing learned.
     pub fn new(slots: u32) -> Self {
+        Self::with(slots, Arc::default(), Arc::default())
+    }
+
+    /// Nothing running, nothing loading; with what was learned.
+    pub fn with(slots: u32, speed: Arc<Speed>, of_model: Arc<OfModel>) -> Self {
         Self {
             slots: Arc::new(Slots::new(slots)),
+            speed,
+            of_model,
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod beat;
 pub mod herd;
 mod hex;
+pub mod machine;
 pub mod nodes;
 pub mod seal;
 pub mod session;
