@@ -2,9 +2,17 @@
 //! thread of its own (`source`, `shelf`); a beat takes what lies there and never waits. One file per subject: a pure
 //! parser and a thin part that asks the system.
 
+mod cards;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod cpu;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod load;
+#[cfg(any(target_os = "macos", test))]
+mod mac;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod memory;
+#[cfg(any(target_os = "macos", target_os = "windows", test))]
+mod portable;
 mod room;
 mod shelf;
 mod source;
@@ -24,7 +32,23 @@ use tree::Tree;
 /// All that this machine can be asked. The first is the one that the first beat waits for; of several that tell the same
 /// column the last counts.
 fn sources(tree: &Tree) -> Vec<Box<dyn Source>> {
-    vec![Box::new(load::Load::new(tree.clone()))]
+    let mut sources = vec![load(tree)];
+    #[cfg(target_os = "macos")]
+    sources.push(Box::new(mac::Mac));
+    sources.extend(cards::sources(tree));
+    sources
+}
+
+/// Who is asked for what changes from second to second.
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+fn load(_: &Tree) -> Box<dyn Source> {
+    Box::new(portable::Load::default())
+}
+
+/// Who is asked for what changes from second to second.
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
+fn load(tree: &Tree) -> Box<dyn Source> {
+    Box::new(load::Load::new(tree.clone()))
 }
 
 /// Knows what the machine said last.
