@@ -144,6 +144,8 @@ impl Herdwick {
             model: self.names[request.model.0].clone(),
             prompt_tokens: request.prompt,
             expected_tokens: self.prompts.expected(request),
+            context_min_tokens: f64::NAN,
+            context_tokens: f64::NAN,
             streaming: true,
             attempts: open.tried.len() as u32,
         };
@@ -211,7 +213,7 @@ impl Herdwick {
         let Some(running) = self.open.get_mut(&no).and_then(|open| open.run.as_mut()) else { return };
         running.first = Some(now);
         running.grant.holding.live.credit_success(now);
-        self.dispatch.answering(running.grant.run);
+        self.dispatch.answering(running.grant.run, now);
     }
 
     fn done(&mut self, no: usize, now: Moment) {
