@@ -337,3 +337,6 @@ fn divide(shown: &Shown, known: Option<Rates>) -> Option<Parts> {
 fn millis(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;
