@@ -2,34 +2,39 @@
 //! thread of its own (`source`, `shelf`); a beat takes what lies there and never waits. One file per subject: a pure
 //! parser and a thin part that asks the system.
 
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod around;
 mod bandwidth;
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod bounds;
-#[cfg(target_os = "linux")]
+mod cards;
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod cpu;
 mod disk;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+mod elsewhere;
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod heat;
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod host;
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod load;
+#[cfg(any(target_os = "macos", test))]
+mod mac;
 #[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod machines;
-#[cfg(target_os = "linux")]
+mod meeting;
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod memory;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "windows", test))]
 mod portable;
 mod power;
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod pressure;
 mod room;
 mod shelf;
 mod source;
-#[cfg(target_os = "linux")]
 mod tree;
 
 use std::path::PathBuf;
@@ -42,7 +47,6 @@ use herdwick_wire::machine::MachineFacts;
 
 use shelf::{Shelf, Together};
 use source::Source;
-#[cfg(target_os = "linux")]
 use tree::Tree;
 
 /// What the sources must be told of this agent.
@@ -51,34 +55,46 @@ pub(crate) struct About {
     pub(crate) state_dir: PathBuf,
     /// Folders in which running servers keep models, as far as they were told.
     pub(crate) folders: Box<dyn Fn() -> Vec<PathBuf> + Send>,
+    /// Whether it is asked if somebody is in a meeting.
+    pub(crate) meetings: bool,
 }
 
 /// All that this machine can be asked. The first is the one that the first beat waits for; of several that tell the same
 /// column the last counts.
-#[cfg(target_os = "linux")]
-fn sources(about: About) -> Vec<Box<dyn Source>> {
-    let tree = Tree::machine();
+fn sources(tree: &Tree, about: About) -> Vec<Box<dyn Source>> {
+    let mut sources = itself(tree, about.state_dir);
+    sources.push(Box::new(disk::Disk::new(about.folders)));
+    #[cfg(target_os = "macos")]
+    sources.push(Box::new(mac::Mac));
+    sources.extend(cards::sources(tree));
+    if about.meetings {
+        sources.extend(meeting::sources(tree));
+    }
+    sources
+}
+
+/// What tells of the machine itself.
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
+fn itself(tree: &Tree, state_dir: PathBuf) -> Vec<Box<dyn Source>> {
     let around = Box::new(around::Around::new(tree.clone()));
     vec![
         Box::new(load::Load::new(tree.clone())),
         Box::new(host::Host(tree.clone())),
         Box::new(heat::Heat::new(tree.clone())),
-        Box::new(power::Power::new(tree)),
-        Box::new(disk::Disk::new(about.folders)),
-        Box::new(bandwidth::Bandwidth::new(about.state_dir, around)),
+        Box::new(power::Power::new(tree.clone())),
+        Box::new(bandwidth::Bandwidth::new(state_dir, around)),
     ]
 }
 
-/// The same of macOS and Windows.
-#[cfg(not(target_os = "linux"))]
-fn sources(about: About) -> Vec<Box<dyn Source>> {
-    let around = Box::new(portable::Around::default());
+/// What tells of the machine itself.
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+fn itself(_: &Tree, state_dir: PathBuf) -> Vec<Box<dyn Source>> {
+    let around = Box::new(elsewhere::Around::default());
     vec![
         Box::new(portable::Load::default()),
-        Box::new(portable::Host),
+        Box::new(elsewhere::Host),
         Box::new(power::Power::new()),
-        Box::new(disk::Disk::new(about.folders)),
-        Box::new(bandwidth::Bandwidth::new(about.state_dir, around)),
+        Box::new(bandwidth::Bandwidth::new(state_dir, around)),
     ]
 }
 
@@ -91,7 +107,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Begins to ask; once.
     pub(crate) fn begin(&self, about: About) {
-        self.shelf.get_or_init(|| Shelf::fill(sources(about)));
+        self.shelf.get_or_init(|| Shelf::fill(sources(&Tree::machine(), about)));
     }
 
     /// Returns once the source that is quick has answered.
@@ -131,7 +147,8 @@ mod tests {
     async fn this_machine_tells_numbers_that_can_be() {
         let collector = Collector::default();
         assert_eq!(collector.look(), (Vec::new(), MachineFacts::default()), "nobody was asked yet");
-        collector.begin(About { state_dir: crate::tests::folder("collect"), folders: Box::new(Vec::new) });
+        let state_dir = crate::tests::folder("collect");
+        collector.begin(About { state_dir, folders: Box::new(Vec::new), meetings: true });
         collector.has_begun().await;
         let (readings, facts) = collector.look();
         assert!(readings.iter().all(|reading| reading.value.is_finite() && reading.value >= 0.0));

@@ -66,6 +66,8 @@ pub struct Settings {
     pub places: Vec<Place>,
     /// The first port that is tried for passing on.
     pub door_port: u16,
+    /// Whether it is watched that somebody is in a meeting here.
+    pub meetings: bool,
 }
 
 /// Why there is no agent.
@@ -96,9 +98,10 @@ pub struct Ends {
 pub struct Agent {
     name: String,
     places: Vec<Place>,
-    state_dir: PathBuf,
     guests: Arc<Guests>,
     collector: Arc<Collector>,
+    state_dir: PathBuf,
+    meetings: bool,
     shared: Arc<Shared>,
 }
 
@@ -135,9 +138,10 @@ impl Agent {
         Ok(Self {
             name: settings.name,
             places: settings.places,
-            state_dir: settings.state_dir,
             guests,
             collector,
+            state_dir: settings.state_dir,
+            meetings: settings.meetings,
             shared: Arc::new(shared),
         })
     }
@@ -156,8 +160,11 @@ impl Agent {
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {
         let board = Arc::clone(&self.shared.board);
-        self.collector
-            .begin(About { state_dir: self.state_dir.clone(), folders: Box::new(move || board.folders()) });
+        self.collector.begin(About {
+            state_dir: self.state_dir.clone(),
+            folders: Box::new(move || board.folders()),
+            meetings: self.meetings,
+        });
         let mut watchers = JoinSet::new();
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));

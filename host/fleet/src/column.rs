@@ -5,8 +5,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Backend, Holding, PRIOR_PREFILL_RATIO};
+use crate::backend::{Backend, Holding};
 use crate::candidate::Candidate;
+use crate::id::RowId;
+use crate::learned::{Hour, Rates};
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
@@ -112,12 +114,68 @@ pub struct Matrix {
     values: Vec<f64>,
 }
 
+/// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
+pub trait Work {
+    /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
+    /// picture; NaN says that nobody knows.
+    fn read(&self, row: usize, column: Column) -> Option<f64>;
+}
+
+/// Nobody who knows more than the picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWork;
+
+impl Work for NoWork {
+    fn read(&self, _: usize, _: Column) -> Option<f64> {
+        None
+    }
+}
+
+/// What readings are taken from, but for the candidates themselves.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The request.
+    pub profile: &'a Profile,
+    /// The picture of the fleet.
+    pub snapshot: &'a Snapshot,
+    /// When.
+    pub now: Moment,
+    /// What is known of work.
+    pub work: &'a dyn Work,
+}
+
 /// What concerns all candidates of one request together.
 struct Shared<'a> {
     profile: &'a Profile,
     now: Moment,
+    /// The hour of the week, if somebody said.
+    hour: Option<Hour>,
     /// Holders, candidate or not, that have the model resident or loading.
     copies: usize,
+    /// Of those the one that streams fastest, how fast, and how fast the next one does; NaN where there is none.
+    best: (RowId, f64, f64),
+}
+
+impl<'a> Shared<'a> {
+    fn new(profile: &'a Profile, snapshot: &Snapshot, now: Moment, wants_best: bool) -> Self {
+        let is_copy = |holding: &Holding| {
+            matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
+        };
+        let holders = snapshot.holders(&profile.model);
+        let copies = holders.filter(|(backend, holding)| backend.unreachable().is_none() && is_copy(holding));
+        let (mut count, mut best) = (0, (RowId(u32::MAX), f64::NAN, f64::NAN));
+        for (backend, holding) in copies {
+            count += 1;
+            let rates = wants_best.then(|| holding.rates(backend, now)).flatten();
+            let Some(per_s) = rates.map(|rates| rates.decode_per_s) else { continue };
+            if best.1.is_nan() || per_s > best.1 {
+                best = (backend.row, per_s, best.1);
+            } else {
+                best.2 = per_s.max(best.2);
+            }
+        }
+        Self { profile, now, hour: snapshot.hour(), copies: count, best }
+    }
 }
 
 impl Matrix {
@@ -136,19 +194,24 @@ impl Matrix {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Self {
-        let is_copy = |holding: &Holding| {
-            matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
-        };
-        let copies = snapshot
-            .holders(&profile.model)
-            .filter(|(backend, holding)| backend.unreachable().is_none() && is_copy(holding))
-            .count();
-        let shared = Shared { profile, now, copies };
+        Self::look(columns, candidates, Sight { profile, snapshot, now, work: &NoWork })
+    }
+
+    /// The same, asking also whoever knows of work.
+    pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
+        let Sight { profile, snapshot, now, work } = sight;
+        let wants_best = columns.contains(&Column::BestOtherDecode);
+        let shared = Shared::new(profile, snapshot, now, wants_best);
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
-        for candidate in candidates {
-            // Several columns are made of it, and to tell it takes a few atomics.
-            let residency = candidate.holding.residency(now);
-            values.extend(columns.iter().map(|column| read(*column, candidate, residency, &shared)));
+        for (row, candidate) in candidates.iter().enumerate() {
+            let of = Of {
+                candidate,
+                residency: candidate.holding.residency(now),
+                rates: candidate.holding.rates(&candidate.backend, now),
+            };
+            let read =
+                |column: &Column| work.read(row, *column).unwrap_or_else(|| read(*column, &of, &shared));
+            values.extend(columns.iter().map(read));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -183,15 +246,17 @@ impl Matrix {
     }
 }
 
-/// One reading of one candidate, NaN when it is not known.
-fn read(
-    column: Column,
-    candidate: &Candidate,
+/// What several columns of one candidate are made of.
+struct Of<'a> {
+    candidate: &'a Candidate,
     residency: Option<(Residency, f64)>,
-    shared: &Shared<'_>,
-) -> f64 {
+    rates: Option<Rates>,
+}
+
+/// One reading of one candidate, NaN when it is not known.
+fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
-    let Candidate { backend, holding } = candidate;
+    let Of { candidate: Candidate { backend, holding }, residency, rates } = *of;
     // What somebody measured outranks what we can only conclude.
     if let Some(told) = backend.reading(column, shared.now) {
         return told;
@@ -200,17 +265,20 @@ fn read(
     match column {
         Column::PromptTokens => shared.profile.prompt_tokens,
         Column::ExpectedTokens => shared.profile.expected_tokens,
+        Column::ContextTokens => shared.profile.context_tokens,
+        Column::ContextMinTokens => shared.profile.context_min_tokens,
         Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
         Column::Attempts => f64::from(shared.profile.attempts),
         Column::ModelState => residency.map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
         // What a reload would take, where it is resident.
         Column::ModelLoad => match residency {
             None => UNKNOWN,
-            Some((Residency::Resident, _)) => holding.load_ms(),
+            // It was read when it was loaded.
+            Some((Residency::Resident, _)) => holding.load_ms(true),
             Some((_, rest)) => rest,
         },
         // Servers of OpenAI's API do not tell how large a model is; then nothing can be concluded from that.
-        Column::ModelBytes | Column::Decode | Column::Prefill if holding.model.bytes == 0 => UNKNOWN,
+        Column::ModelBytes if holding.model.bytes == 0 => UNKNOWN,
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {
@@ -235,9 +303,23 @@ fn read(
             f64::from(all.saturating_sub(slots.busy()))
         }
         Column::MemEvictable => evictable(backend, shared.now),
-        Column::Decode => holding.prior_decode_per_s(),
-        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
-        Column::RateSamples => 0.0,
+        Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
+        Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
+        Column::BestOtherDecode => match shared.best {
+            (row, _, next) if row == backend.row => next,
+            (_, best, _) => best,
+        },
+        Column::LoadRate => {
+            let is_cached = !matches!(residency, Some((Residency::OnDisk, _)));
+            holding.live.speed.load_bytes_per_s(is_cached)
+        }
+        Column::WaitBias => holding.live.speed.wait_bias_ms().unwrap_or(UNKNOWN),
+        Column::Availability => backend.node.live.hours.availability_ratio(),
+        Column::Trend => backend.node.live.hours.trend_ratio(),
+        Column::HourOfWeek => shared.hour.map_or(UNKNOWN, |hour| f64::from(hour.index())),
+        Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

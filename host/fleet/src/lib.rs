@@ -8,21 +8,26 @@
 //! signals, [`cost`] folds their answers, [`decision`] ranks and explains.
 
 pub mod backend;
+pub mod breaker;
 pub mod candidate;
 pub mod column;
 pub mod cost;
 pub mod counters;
 pub mod decision;
+pub mod dispatch;
 pub mod event;
 pub mod fallback;
 pub mod fleet;
+pub mod hang;
 pub mod id;
+pub mod learned;
 pub mod live;
 pub mod model;
 pub mod moment;
 pub mod nearest;
 pub mod node;
 pub mod observation;
+pub mod occupancy;
 pub mod policy;
 pub mod profile;
 pub mod reading;
@@ -36,6 +41,7 @@ pub mod standing;
 mod why;
 
 pub use backend::{Backend, BackendKind, Holding, Reach};
+pub use breaker::{Breaker, Caution, Trial, Turn};
 pub use candidate::{Candidate, Eliminated, Elimination, Field};
 pub use column::{Column, Matrix};
 pub use counters::{Counters, Counts};
@@ -44,6 +50,10 @@ pub use event::Event;
 pub use fallback::{Failure, Situation, Step, Tried};
 pub use fleet::{Callee, Fleet, Refusal, Rhythm};
 pub use id::{BackendId, Generation, NodeId, PluginId, RequestId, RowId};
+pub use learned::{
+    App, Company, Estimate, Hour, Hours, Learned, Lesson, Load, OfModel, Quantity, Rates, Shown, Speed,
+    Subject,
+};
 pub use model::{Model, ModelName, ModelNameError, Residency};
 pub use moment::Moment;
 pub use node::{Node, Origin, OriginError};

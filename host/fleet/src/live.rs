@@ -1,5 +1,6 @@
 //! What must be true this instant and not at the next heartbeat: a backend's death and the loads we started
-//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word.
+//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word, and so is all that a decision
+//! reads of a breaker that nothing is held against.
 //!
 //! Without crediting one's own dispatches at once, a burst of requests all see the same idle machine.
 
@@ -7,7 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::breaker::Breaker;
+use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
+use crate::occupancy::Occupancy;
 use crate::slots::Slots;
 
 /// A moment in an atomic word; 0 means never, so moments are stored one later than they are.
@@ -27,9 +31,13 @@ impl AtomicMoment {
 /// The live side of one backend.
 #[derive(Debug, Default)]
 pub struct BackendLive {
+    /// Streams of ours that run here, of whatever model.
+    pub streams: Occupancy,
     refused: AtomicBool,
     /// Grows with each piece of an answer. Only that it moves means something.
     pieces: AtomicU64,
+    /// Whether it keeps what it is trusted with.
+    pub breaker: Arc<Breaker>,
 }
 
 impl BackendLive {
@@ -63,10 +71,17 @@ impl BackendLive {
 /// The live side of one machine.
 #[derive(Debug, Default)]
 pub struct NodeLive {
+    /// When it is ours, as learned.
+    pub hours: Arc<Hours>,
     beat: AtomicMoment,
 }
 
 impl NodeLive {
+    /// Of a machine of which this was learned.
+    pub fn new(hours: Arc<Hours>) -> Self {
+        Self { hours, ..Self::default() }
+    }
+
     /// Its agent was heard.
     pub fn mark_beat(&self, at: Moment) {
         self.beat.set(Some(at));
@@ -83,10 +98,18 @@ impl NodeLive {
 pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
+    /// Streams of ours that run.
+    pub streams: Occupancy,
+    /// How fast it is here, as learned.
+    pub speed: Arc<Speed>,
+    /// What was learned of the model wherever it runs.
+    pub of_model: Arc<OfModel>,
     load_began: AtomicMoment,
     /// Requests that wait for the load under way.
     joined: AtomicU32,
     succeeded: AtomicMoment,
+    /// When we last had its backend let go of it.
+    evicted: AtomicMoment,
     /// When its backend last said that it does not have the model.
     denied: AtomicMoment,
     /// Until when nobody is sent here, because its backend said that it has too much to do.
@@ -100,13 +123,22 @@ pub struct HoldingLive {
 const LEFT_ALONE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
 impl HoldingLive {
-    /// Nothing running, nothing loading.
+    /// Nothing running, nothing loading, nothing learned.
     pub fn new(slots: u32) -> Self {
+        Self::with(slots, Arc::default(), Arc::default())
+    }
+
+    /// Nothing running, nothing loading; with what was learned.
+    pub fn with(slots: u32, speed: Arc<Speed>, of_model: Arc<OfModel>) -> Self {
         Self {
             slots: Arc::new(Slots::new(slots)),
+            streams: Occupancy::default(),
+            speed,
+            of_model,
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
+            evicted: AtomicMoment::default(),
             denied: AtomicMoment::default(),
             busy_until: AtomicMoment::default(),
             refusals: AtomicU32::new(0),
@@ -152,6 +184,16 @@ impl HoldingLive {
         self.load_began.set(None);
         self.busy_until.set(None);
         self.refusals.store(0, Ordering::Release);
+    }
+
+    /// Its backend let go of the model because we asked it to, whatever the last poll said.
+    pub fn credit_eviction(&self, now: Moment) {
+        self.evicted.set(Some(now));
+    }
+
+    /// When we last had its backend let go of it, unless an answer came since.
+    pub fn evicted(&self) -> Option<Moment> {
+        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded < *evicted))
     }
 
     /// When a load that we started and that nobody answered for yet began.

@@ -38,7 +38,7 @@ impl Source for Load {
     }
 
     fn look(&mut self) -> (Found, Next) {
-        let mut found = Found { has_card: has_card(&self.tree), ..Found::default() };
+        let mut found = Found::default();
         if let Some(now) = self.tree.read("proc/stat").as_deref().and_then(cpu::times) {
             // The first look has nothing to compare with.
             found.add(Column::CpuBusy, self.last.and_then(|last| now.busy_since(last)));
@@ -53,11 +53,4 @@ impl Source for Load {
         found.facts.memory = memory;
         (found, Next::After(PAUSE))
     }
-}
-
-/// Whether a graphics card with memory of its own is here, as its driver shows.
-fn has_card(tree: &Tree) -> bool {
-    let cards = tree.list("sys/class/drm").unwrap_or_default();
-    tree.has("proc/driver/nvidia/version")
-        || cards.iter().any(|card| tree.has(format!("sys/class/drm/{card}/device/mem_info_vram_total")))
 }

@@ -1,132 +1,109 @@
-//! Processor, memory and system of macOS and Windows, as `sysinfo` asks for them.
-
-use std::time::Duration;
+//! What changes from second to second on macOS and Windows: how busy the processor is, how much memory is free. There
+//! no file tells it; `sysinfo` asks the system.
 
 use herdwick_fleet::Column;
-use herdwick_wire::machine::{HostFacts, MemoryFacts};
-use sysinfo::System;
+use herdwick_wire::machine::MemoryFacts;
 
-use super::bandwidth::Surroundings;
-use super::source::{Found, Next, Source};
+use super::source::Found;
 
-/// As often as a beat is due; a beat then says what was so a second ago at most.
-const PAUSE: Duration = Duration::from_secs(1);
-/// Three looks.
-const KEEPS: Duration = Duration::from_secs(3);
-
-/// How busy the processor is and how much memory is free.
-#[derive(Debug, Default)]
-pub(super) struct Load(Asked);
-
-impl Source for Load {
-    fn name(&self) -> &'static str {
-        "load"
-    }
-
-    fn keeps(&self) -> Option<Duration> {
-        Some(KEEPS)
-    }
-
-    fn look(&mut self) -> (Found, Next) {
-        let mut found = Found::default();
-        found.add(Column::CpuBusy, self.0.busy());
-        found.facts.memory = self.0.memory();
-        (found, Next::After(PAUSE))
-    }
+/// Bytes, as the system says them.
+#[derive(Clone, Copy, Debug)]
+struct Told {
+    total: u64,
+    available: u64,
+    swap_total: u64,
+    swap_used: u64,
 }
 
-/// What the machine is. Looked at once.
-#[derive(Debug)]
-pub(super) struct Host;
-
-impl Source for Host {
-    fn name(&self) -> &'static str {
-        "host"
-    }
-
-    fn keeps(&self) -> Option<Duration> {
-        None
-    }
-
-    fn look(&mut self) -> (Found, Next) {
-        let mut found = Found::default();
-        found.facts.host = System::new().ok().map(|mut system| {
-            system.refresh_cpu_usage();
-            let words = [System::name(), System::os_version()];
-            HostFacts {
-                age_ms: 0,
-                cpu: system.cpus().first().map(|cpu| plain(cpu.brand())).unwrap_or_default(),
-                cpus: u32::try_from(system.cpus().len()).unwrap_or(0),
-                system: words.into_iter().flatten().map(|word| plain(&word)).collect::<Vec<_>>().join(" "),
-            }
-        });
-        (found, Next::Never)
-    }
+/// What is believed of it; `percent` is of all processors together.
+fn found(told: Told, percent: Option<f32>) -> Found {
+    let mut found = Found::default();
+    let busy = percent.map(|percent| f64::from(percent) / 100.0);
+    found.add(Column::CpuBusy, busy.filter(|busy| (0.0..=1.0).contains(busy)));
+    let is_true = told.total > 0 && told.available <= told.total && told.swap_used <= told.swap_total;
+    found.facts.memory = is_true.then(|| MemoryFacts {
+        total: told.total,
+        available: told.available,
+        swap_total: told.swap_total,
+        swap_used: told.swap_used,
+        ..MemoryFacts::default()
+    });
+    found
 }
 
-/// The system, once it lets itself be asked.
-#[derive(Debug, Default)]
-struct Asked {
-    system: Option<System>,
-    /// The first look has nothing to compare with.
-    has_looked: bool,
-}
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+mod asked {
+    //! Asks the system.
 
-impl Asked {
-    fn system(&mut self) -> Option<&mut System> {
-        if self.system.is_none() {
-            self.system = System::new().ok();
+    use std::time::Duration;
+
+    use sysinfo::System;
+
+    use super::super::source::{Found, Next, Source};
+    use super::{Told, found};
+
+    /// As often as a beat is due.
+    const PAUSE: Duration = Duration::from_secs(1);
+    /// Three looks.
+    const KEEPS: Duration = Duration::from_secs(3);
+
+    /// Asks again and again.
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Load {
+        /// Busy is a difference, so it is kept; the first look has nothing to compare with.
+        system: Option<System>,
+    }
+
+    impl Source for Load {
+        fn name(&self) -> &'static str {
+            "load"
         }
-        self.system.as_mut()
-    }
 
-    fn busy(&mut self) -> Option<f64> {
-        let system = self.system()?;
-        system.refresh_cpu_usage();
-        let busy = f64::from(system.global_cpu_usage()) / 100.0;
-        (std::mem::replace(&mut self.has_looked, true) && busy.is_finite()).then(|| busy.clamp(0.0, 1.0))
-    }
+        fn keeps(&self) -> Option<Duration> {
+            Some(KEEPS)
+        }
 
-    fn memory(&mut self) -> Option<MemoryFacts> {
-        let system = self.system()?;
-        system.refresh_memory();
-        let (total, swap_total) = (system.total_memory(), system.total_swap());
-        (total > 0).then(|| MemoryFacts {
-            total,
-            available: system.available_memory().min(total),
-            swap_total,
-            swap_used: system.used_swap().min(swap_total),
-            ..MemoryFacts::default()
-        })
-    }
-}
-
-/// What a measurement must know.
-#[derive(Debug, Default)]
-pub(super) struct Around(Asked);
-
-impl Surroundings for Around {
-    fn busy(&mut self) -> Option<f64> {
-        self.0.busy()
-    }
-
-    fn free(&mut self) -> Option<u64> {
-        self.0.memory().map(|memory| memory.available)
-    }
-
-    fn cache(&self) -> u64 {
-        // Nobody tells; no desktop has more.
-        32 << 20
-    }
-
-    fn identity(&mut self) -> Option<String> {
-        let memory = self.0.memory()?.total;
-        Some(format!("{} {memory}", System::boot_time().ok()?))
+        fn look(&mut self) -> (Found, Next) {
+            let is_first = self.system.is_none();
+            if is_first {
+                self.system = System::new().ok();
+            }
+            let Some(system) = &mut self.system else { return (Found::default(), Next::After(PAUSE)) };
+            system.refresh_cpu_usage();
+            system.refresh_memory();
+            // On macOS what is called available has pages in it that programs use.
+            let unused = system.total_memory().saturating_sub(system.used_memory());
+            let told = Told {
+                total: system.total_memory(),
+                available: if cfg!(target_os = "macos") { unused } else { system.available_memory() },
+                swap_total: system.total_swap(),
+                swap_used: system.used_swap(),
+            };
+            let busy = (!is_first).then(|| system.global_cpu_usage());
+            (found(told, busy), Next::After(PAUSE))
+        }
     }
 }
 
-/// A name on one line, with single spaces.
-fn plain(name: &str) -> String {
-    let words = name.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(" ")
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+pub(super) use asked::Load;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_is_told() {
+        let told = Told { total: 16, available: 4, swap_total: 2, swap_used: 1 };
+        let good = found(told, Some(50.0));
+        assert_eq!(good.readings, [(Column::CpuBusy, 0.5)]);
+        assert_eq!(good.facts.memory.map(|memory| (memory.total, memory.available)), Some((16, 4)));
+        for told in [Told { total: 0, ..told }, Told { available: 17, ..told }, Told { swap_used: 3, ..told }]
+        {
+            assert!(found(told, None).facts.memory.is_none(), "{told:?}");
+        }
+        for percent in [-1.0, 100.5, f32::NAN, f32::INFINITY] {
+            assert_eq!(found(told, Some(percent)).readings, []);
+        }
+    }
 }

@@ -21,13 +21,13 @@ pub(super) struct Power(system::System);
 
 impl Power {
     /// On Linux files below `tree` are asked.
-    #[cfg(target_os = "linux")]
+    #[cfg(not(any(target_os = "macos", target_os = "windows")))]
     pub(super) fn new(tree: super::tree::Tree) -> Self {
         Self(system::System(tree))
     }
 
     /// The system is asked.
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(target_os = "macos", target_os = "windows"))]
     pub(super) fn new() -> Self {
         Self(system::System::default())
     }
@@ -56,7 +56,7 @@ impl Source for Power {
 enum Supply {
     /// Mains, by whatever plug; whether it gives power now.
     #[cfg_attr(
-        not(any(target_os = "linux", test)),
+        all(any(target_os = "macos", target_os = "windows"), not(test)),
         expect(dead_code, reason = "other systems tell of batteries alone")
     )]
     Mains { is_on: bool },
@@ -94,7 +94,7 @@ fn charge(supplies: &[Supply]) -> Option<f64> {
     (whole > 0.0).then(|| (full / whole).clamp(0.0, 1.0))
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
 mod system {
     //! Source: the kernel's `ABI/testing/sysfs-class-power`.
 
@@ -148,7 +148,7 @@ mod system {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(target_os = "macos", target_os = "windows"))]
 mod system {
     use starship_battery::units::energy::watt_hour;
     use starship_battery::units::ratio::ratio;
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(charge(&[untold]), None);
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(not(any(target_os = "macos", target_os = "windows")))]
     mod linux {
         use super::super::*;
         use crate::collect::machines::{Machine, files, recorded};

@@ -31,8 +31,12 @@ pub(super) fn columns(facts: &MachineFacts, has_card: bool) -> Vec<(Column, f64,
         slowest.into_iter().for_each(|slowest| add(Column::Bandwidth, slowest, 0));
     } else if !has_card {
         if let Some(memory) = memory {
-            add(Column::MemTotal, memory.total as f64, memory.age_ms);
-            add(Column::MemFree, memory.available as f64, memory.age_ms);
+            // A card that shares the machine's memory may take a part of it, as long as there is that much.
+            let shared = cards.iter().flat_map(|told| &told.cards).find(|card| card.memory_total.is_some());
+            let total = shared.and_then(|card| card.memory_total).unwrap_or(memory.total);
+            let free = shared.and_then(|card| card.memory_free).unwrap_or(memory.available);
+            add(Column::MemTotal, total.min(memory.total) as f64, memory.age_ms);
+            add(Column::MemFree, free.min(memory.available) as f64, memory.age_ms);
             add(Column::MemSystem, memory.total as f64, memory.age_ms);
         }
         // As true as when it was measured.
@@ -76,7 +80,8 @@ mod tests {
         let system = [Some(64.0), Some(32.0), Some(64.0), Some(50e9)];
         check(&[], false, system);
         check(&[(true, None)], false, system);
-        check(&[(true, Some(48))], false, system);
+        check(&[(true, Some(48))], false, [Some(48.0), Some(24.0), Some(64.0), Some(50e9)]);
+        check(&[(true, None), (true, Some(72))], false, system);
         check(&[(false, Some(24))], true, [Some(24.0), Some(12.0), Some(88.0), Some(960.0)]);
         check(
             &[(false, Some(24)), (false, Some(16)), (true, None)],

@@ -19,12 +19,18 @@ const STACK: usize = 1 << 20;
 struct Place {
     name: &'static str,
     keeps: Option<Duration>,
+    /// It may know of a card; until it has answered, nobody may believe that there is none.
+    may_have_cards: bool,
     told: Mutex<Told>,
 }
 
 #[derive(Debug, Default)]
 struct Told {
     last: Option<(Instant, Found)>,
+    /// Until it is asked again; `None` = it is not.
+    pause: Option<Duration>,
+    /// It knew of a card with memory of its own once. A card that falls silent is no reason to believe that models moved.
+    had_card: bool,
     /// Its silence was logged.
     is_missed: bool,
 }
@@ -57,13 +63,17 @@ impl Shelf {
         let (mut places, mut stops) = (Vec::new(), Vec::new());
         for mut source in sources {
             let (stop, stopped) = mpsc::channel::<()>();
-            let place =
-                Arc::new(Place { name: source.name(), keeps: source.keeps(), told: Mutex::default() });
+            let place = Arc::new(Place {
+                name: source.name(),
+                keeps: source.keeps(),
+                may_have_cards: source.may_have_cards(),
+                told: Mutex::default(),
+            });
             let (own, answered) = (Arc::clone(&place), answered.clone());
             let run = move || loop {
                 let began = Instant::now();
                 let (found, next) = source.look();
-                own.put(began, found);
+                own.put(began, found, next);
                 answered.send_replace(());
                 let Next::After(pause) = next else { return };
                 // Nothing is ever sent: the other end goes, or the pause is over.
@@ -95,6 +105,7 @@ impl Shelf {
             if let Some((age, found)) = place.fresh(now) {
                 together.absorb(age, place.keeps.is_none(), found);
             }
+            together.has_card |= place.has_card();
         }
         together
     }
@@ -107,8 +118,13 @@ impl Drop for Shelf {
 }
 
 impl Place {
-    fn put(&self, at: Instant, found: Found) {
+    fn put(&self, at: Instant, found: Found, next: Next) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.had_card |= found.has_card;
+        told.pause = match next {
+            Next::After(pause) => Some(pause),
+            Next::Never => None,
+        };
         told.last = Some((at, found));
         if std::mem::take(&mut told.is_missed) {
             tracing::info!("this machine's {} is told again", self.name);
@@ -119,12 +135,19 @@ impl Place {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).last.is_some()
     }
 
-    /// Its last answer and its age, unless that is too old.
+    fn has_card(&self) -> bool {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.had_card || (self.may_have_cards && told.last.is_none())
+    }
+
+    /// Its last answer and its age, unless that is too old. Where a source sees no reason to look again soon, it is not
+    /// late before it has looked.
     fn fresh(&self, now: Instant) -> Option<(Duration, Found)> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, found) = told.last.as_ref()?;
         let age = now.saturating_duration_since(*at);
-        if self.keeps.is_none_or(|keeps| age <= keeps) {
+        let keeps = self.keeps.zip(told.pause).map(|(keeps, pause)| keeps.max(pause.saturating_mul(2)));
+        if keeps.is_none_or(|keeps| age <= keeps) {
             return Some((age, found.clone()));
         }
         if !std::mem::replace(&mut told.is_missed, true) {
@@ -220,6 +243,35 @@ mod tests {
         while shelf.take(now).readings.first().is_none_or(|(_, value, _)| *value < 2.0) {
             answers.changed().await.expect("the thread lives");
         }
+    }
+
+    fn place(may_have_cards: bool) -> Place {
+        let keeps = Some(Duration::from_secs(8));
+        Place { name: "cards", keeps, may_have_cards, told: Mutex::default() }
+    }
+
+    #[test]
+    fn a_card_is_not_forgotten_and_not_ruled_out_unasked() {
+        let (place, now) = (place(true), Instant::now());
+        assert!(place.has_card() && !self::place(false).has_card());
+        place.put(now, Found::default(), Next::Never);
+        assert!(!place.has_card());
+        place.put(now, Found { has_card: true, ..Found::default() }, Next::Never);
+        place.put(now, Found::default(), Next::Never);
+        assert!(place.has_card(), "its card fell silent");
+    }
+
+    #[test]
+    fn who_has_no_reason_to_look_soon_is_not_late() {
+        let (place, now) = (place(true), Instant::now());
+        let is_fresh = |next: Next, age: u64| {
+            place.put(now, Found::default(), next);
+            place.fresh(now + Duration::from_secs(age)).is_some()
+        };
+        let soon = Next::After(Duration::from_secs(2));
+        assert!(is_fresh(soon, 8) && !is_fresh(soon, 9));
+        let late = Next::After(Duration::from_secs(60));
+        assert!(is_fresh(late, 119) && !is_fresh(late, 121) && is_fresh(Next::Never, 1_000_000));
     }
 
     #[tokio::test]

@@ -19,6 +19,12 @@ pub(crate) trait Source: Send {
     /// silent. `None` = as long as the agent runs, since what it tells does not change.
     fn keeps(&self) -> Option<Duration>;
 
+    /// Whether it may know of a card with memory of its own. Until it has answered nothing is concluded of where models
+    /// live.
+    fn may_have_cards(&self) -> bool {
+        false
+    }
+
     /// Looks at the machine, and says when to look again.
     fn look(&mut self) -> (Found, Next);
 }

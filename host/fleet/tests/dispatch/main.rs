@@ -1,0 +1,8 @@
+//! Dispatch from outside: requests arrive, runs end, machines come and go, and the actions are what is looked at.
+
+#![cfg(test)]
+
+mod loading;
+mod random;
+mod stage;
+mod waiting;
