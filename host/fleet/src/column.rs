@@ -211,11 +211,9 @@ impl Matrix {
                 residency: candidate.holding.residency(now),
                 rates: candidate.holding.rates(&candidate.backend, now),
             };
-            let read = |column| match work.read(row, column) {
-                Some(known) => known,
-                None => read(column, &of, &shared),
-            };
-            values.extend(columns.iter().map(|column| read(*column)));
+            let read =
+                |column: &Column| work.read(row, *column).unwrap_or_else(|| read(*column, &of, &shared));
+            values.extend(columns.iter().map(read));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
