@@ -4,16 +4,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{StoreError, TooNew};
 use crate::folder::make_private;
+use crate::learned::{self, Learnt};
 use crate::migrate::{self, APPLICATION, beside};
 use crate::read;
-use crate::record::Record;
+use crate::record::{Record, seconds};
 
 /// How long another program, a reader of an operator's, may keep us from the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +26,7 @@ const LOG_PAGES: u32 = 100;
 pub(crate) struct Ready {
     pub(crate) connection: Connection,
     pub(crate) records: Vec<Record>,
+    pub(crate) learnt: Learnt,
     /// What an operator should know of how it went.
     pub(crate) warning: Option<String>,
 }
@@ -47,7 +49,7 @@ pub(crate) fn open(file: &Path, steps: &[&str]) -> Result<Ready, StoreError> {
     let aside = set_aside(file).map_err(|source| StoreError::SetAside { file: file.to_owned(), source })?;
     let warning = format!(
         "{} is broken ({why}): it was set aside as {}, and nothing is remembered of before; machines that report or are \
-         listed come back by themselves, drains and what `herdwick nodes` added, named or labelled must be said again",
+         listed come back by themselves, drains and what `herdwick nodes` added, named or labelled must be said again, and what was learned is learned again",
         file.display(),
         aside.display()
     );
@@ -83,8 +85,11 @@ fn try_open(file: &Path, steps: &[&str]) -> Result<Ready, Wrong> {
     }
     settle(&connection).map_err(wrong)?;
     migrate::run(&mut connection, version, steps).map_err(wrong)?;
+    let now = SystemTime::now();
+    learned::write::trim(&connection, seconds(now)).map_err(wrong)?;
     let records = read::all(&connection).map_err(wrong)?;
-    Ok(Ready { connection, records, warning: None })
+    let learnt = learned::read::all(&connection, now).map_err(wrong)?;
+    Ok(Ready { connection, records, learnt, warning: None })
 }
 
 /// Opens it without changing a byte.
@@ -196,12 +201,11 @@ mod tests {
         }
     }
 
-    const FIRST: &str = migrate::STEPS[0];
     const SECOND: &str = "CREATE TABLE second (x INTEGER) STRICT; INSERT INTO second VALUES (2)";
 
     fn steps(count: usize) -> Vec<&'static str> {
         let later = ["CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE c (x)", "CREATE TABLE d (x)"];
-        [FIRST, SECOND].into_iter().chain(later).take(count).collect()
+        migrate::STEPS.into_iter().chain([SECOND]).chain(later).take(count).collect()
     }
 
     fn versions(folder: &Path, name: &str) -> (u32, bool) {

@@ -3,6 +3,7 @@
 
 pub mod admin;
 pub mod beat;
+pub mod bench;
 pub mod herd;
 mod hex;
 pub mod nodes;
