@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::column::Column;
 use crate::id::{BackendId, RowId};
+use crate::learned::Rates;
 use crate::live::{BackendLive, HoldingLive};
 use crate::model::{Model, ModelName, Residency};
 use crate::moment::Moment;
@@ -170,34 +171,36 @@ pub struct Loaded {
     pub expires_at: Arc<str>,
 }
 
-/// How fast a model is read from disk before anything was learned: 1 GB/s, times 1.5, since an unknown
-/// machine should be tried by its ordinary cost and corrected by its first answers (`routing`: learning).
-pub const PRIOR_LOAD_BYTES_PER_S: f64 = 1.5e9;
-
-/// Memory bandwidth of an unknown machine: 100 GB/s, times 1.5 for the same reason.
-pub const PRIOR_BANDWIDTH_BYTES_PER_S: f64 = 1.5e11;
-/// Prompt tokens are read this many times as fast as answer tokens are made, before anything was learned.
-pub const PRIOR_PREFILL_RATIO: f64 = 10.0;
+/// How long a model's file is taken to stay in the page cache after its last answer: what was in memory a moment ago was
+/// read a moment ago, and whatever drove it out reads files as well.
+const WARM_FOR: Duration = Duration::from_secs(600);
 
 /// A load that is overdue is predicted to need this share of its prediction more.
 const OVERDUE_RATIO: f64 = 0.2;
 
 impl Holding {
-    /// Predicted time of a whole load, in milliseconds.
-    pub fn load_ms(&self) -> f64 {
-        self.model.bytes as f64 / PRIOR_LOAD_BYTES_PER_S * 1e3
+    /// Predicted time of a whole load, in milliseconds; `is_cached` says that its file is in the page cache.
+    pub fn load_ms(&self, is_cached: bool) -> f64 {
+        self.model.bytes as f64 / self.live.speed.load_bytes_per_s(is_cached) * 1e3
     }
 
-    /// How fast an answer is made while nothing was learned, in tokens per second: each token reads the whole
-    /// model once. A machine with an ordinary memory, taken 1.5 times as fast as it is.
-    pub fn prior_decode_per_s(&self) -> f64 {
-        PRIOR_BANDWIDTH_BYTES_PER_S / (self.model.bytes.max(1) as f64)
+    /// How fast the model is on `backend`: as learned, else as its size and the machine's memory make likely. `None` =
+    /// nobody knows.
+    pub fn rates(&self, backend: &Backend, now: Moment) -> Option<Rates> {
+        let bandwidth = backend.reading(Column::Bandwidth, now);
+        self.live.speed.rates(Rates::guess(self.model.bytes, bandwidth))
+    }
+
+    /// Whether the model's file is probably in the page cache.
+    fn is_cached(&self, now: Moment) -> bool {
+        self.live.succeeded().is_some_and(|last| now.since(last) <= WARM_FOR)
     }
 
     /// How ready the model is, and, unless it is resident, the milliseconds that are left until it is.
     /// `None` when the poll is stale and nothing of our own says more.
     pub fn residency(&self, now: Moment) -> Option<(Residency, f64)> {
-        let load_ms = self.load_ms();
+        let is_cached = self.is_cached(now);
+        let load_ms = self.load_ms(is_cached);
         let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
         if let Some((Resident::Yes(_), _)) = polled {
             return Some((Residency::Resident, 0.0));
@@ -211,6 +214,7 @@ impl Holding {
         match (polled, self.live.succeeded()) {
             // An answer newer than the poll proves what the poll could not know yet.
             (Some((_, taken)), Some(succeeded)) if succeeded >= taken => Some((Residency::Resident, 0.0)),
+            (Some(_), _) if is_cached => Some((Residency::Warm, load_ms)),
             (Some(_), _) => Some((Residency::OnDisk, load_ms)),
             (None, _) => None,
         }
@@ -283,6 +287,11 @@ mod tests {
     fn an_older_answer_does_not_outrank_a_newer_poll() {
         let evicted = holding(Some(Resident::No));
         evicted.live.credit_success(Moment(500));
-        assert_eq!(evicted.residency(Moment(1_000)), Some((Residency::OnDisk, 2_000.0)));
+        let warm = Some((Residency::Warm, 500.0));
+        assert_eq!(evicted.residency(Moment(1_000)), warm, "its file was read a moment ago");
+        let mut later = holding(Some(Resident::No));
+        later.live.credit_success(Moment(500));
+        later.polled = Some(Reading::new(Resident::No, Moment(900_000), KEEPS));
+        assert_eq!(later.residency(Moment(900_000)), Some((Residency::OnDisk, 2_000.0)));
     }
 }

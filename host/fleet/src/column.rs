@@ -5,8 +5,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::backend::{Backend, Holding, PRIOR_PREFILL_RATIO};
+use crate::backend::{Backend, Holding};
 use crate::candidate::Candidate;
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
@@ -146,9 +147,12 @@ impl Matrix {
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
         for candidate in candidates {
-            // Several columns are made of it, and to tell it takes a few atomics.
-            let residency = candidate.holding.residency(now);
-            values.extend(columns.iter().map(|column| read(*column, candidate, residency, &shared)));
+            let of = Of {
+                candidate,
+                residency: candidate.holding.residency(now),
+                rates: candidate.holding.rates(&candidate.backend, now),
+            };
+            values.extend(columns.iter().map(|column| read(*column, &of, &shared)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -183,15 +187,17 @@ impl Matrix {
     }
 }
 
-/// One reading of one candidate, NaN when it is not known.
-fn read(
-    column: Column,
-    candidate: &Candidate,
+/// What several columns of one candidate are made of.
+struct Of<'a> {
+    candidate: &'a Candidate,
     residency: Option<(Residency, f64)>,
-    shared: &Shared<'_>,
-) -> f64 {
+    rates: Option<Rates>,
+}
+
+/// One reading of one candidate, NaN when it is not known.
+fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
     const UNKNOWN: f64 = f64::NAN;
-    let Candidate { backend, holding } = candidate;
+    let Of { candidate: Candidate { backend, holding }, residency, rates } = *of;
     // What somebody measured outranks what we can only conclude.
     if let Some(told) = backend.reading(column, shared.now) {
         return told;
@@ -206,11 +212,12 @@ fn read(
         // What a reload would take, where it is resident.
         Column::ModelLoad => match residency {
             None => UNKNOWN,
-            Some((Residency::Resident, _)) => holding.load_ms(),
+            // It was read when it was loaded.
+            Some((Residency::Resident, _)) => holding.load_ms(true),
             Some((_, rest)) => rest,
         },
         // Servers of OpenAI's API do not tell how large a model is; then nothing can be concluded from that.
-        Column::ModelBytes | Column::Decode | Column::Prefill if holding.model.bytes == 0 => UNKNOWN,
+        Column::ModelBytes if holding.model.bytes == 0 => UNKNOWN,
         Column::ModelBytes => holding.model.bytes as f64,
         Column::ModelVram => holding.resident(shared.now).map_or(UNKNOWN, |loaded| loaded.vram_bytes as f64),
         Column::ResidentContext => {
@@ -235,9 +242,9 @@ fn read(
             f64::from(all.saturating_sub(slots.busy()))
         }
         Column::MemEvictable => evictable(backend, shared.now),
-        Column::Decode => holding.prior_decode_per_s(),
-        Column::Prefill => holding.prior_decode_per_s() * PRIOR_PREFILL_RATIO,
-        Column::RateSamples => 0.0,
+        Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
+        Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
+        Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

@@ -24,6 +24,7 @@ use self::machine::Machine;
 use self::member::Member;
 use crate::event::Event;
 use crate::id::{BackendId, Generation, NodeId, RowId};
+use crate::learned::Learned;
 use crate::moment::Moment;
 use crate::node::{Node, Origin};
 use crate::snapshot::{Index, Snapshot};
@@ -63,9 +64,21 @@ pub struct Fleet {
     was_hidden: Option<NodeId>,
     /// It was said that there is no room for another machine.
     is_crowded: bool,
+    /// What was learned of it, shared with whoever keeps and shows that.
+    learned: Arc<Learned>,
 }
 
 impl Fleet {
+    /// A fleet of nobody yet, of which this was learned before.
+    pub fn new(learned: Arc<Learned>) -> Self {
+        Self { learned, ..Self::default() }
+    }
+
+    /// What was learned of it.
+    pub fn learned(&self) -> &Arc<Learned> {
+        &self.learned
+    }
+
     /// Freezes what is known now.
     pub fn snapshot(&mut self) -> Snapshot {
         self.generation = self.generation.next();
@@ -117,7 +130,8 @@ impl Fleet {
         let row = RowId(self.given);
         self.given += 1;
         machine.rows.push(row);
-        let member = Member::new(id, row, Arc::clone(&machine.node), origin);
+        let mut member = Member::new(id, row, Arc::clone(&machine.node), origin);
+        member.learned = Arc::clone(&self.learned);
         self.members.insert(row, member);
         self.rows.insert(id, row);
         self.changed(id.node);

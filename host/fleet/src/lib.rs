@@ -17,6 +17,7 @@ pub mod event;
 pub mod fallback;
 pub mod fleet;
 pub mod id;
+pub mod learned;
 pub mod live;
 pub mod model;
 pub mod moment;
@@ -44,6 +45,10 @@ pub use event::Event;
 pub use fallback::{Failure, Situation, Step, Tried};
 pub use fleet::{Callee, Fleet, Refusal, Rhythm};
 pub use id::{BackendId, Generation, NodeId, PluginId, RequestId, RowId};
+pub use learned::{
+    App, Company, Estimate, Hour, Hours, Learned, Lesson, Load, OfModel, Quantity, Rates, Shown, Speed,
+    Subject,
+};
 pub use model::{Model, ModelName, ModelNameError, Residency};
 pub use moment::Moment;
 pub use node::{Node, Origin, OriginError};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
 use crate::slots::Slots;
 
@@ -63,10 +64,17 @@ impl BackendLive {
 /// The live side of one machine.
 #[derive(Debug, Default)]
 pub struct NodeLive {
+    /// When it is ours, as learned.
+    pub hours: Arc<Hours>,
     beat: AtomicMoment,
 }
 
 impl NodeLive {
+    /// Of a machine of which this was learned.
+    pub fn new(hours: Arc<Hours>) -> Self {
+        Self { hours, ..Self::default() }
+    }
+
     /// Its agent was heard.
     pub fn mark_beat(&self, at: Moment) {
         self.beat.set(Some(at));
@@ -83,6 +91,10 @@ impl NodeLive {
 pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
+    /// How fast it is here, as learned.
+    pub speed: Arc<Speed>,
+    /// What was learned of the model wherever it runs.
+    pub of_model: Arc<OfModel>,
     load_began: AtomicMoment,
     /// Requests that wait for the load under way.
     joined: AtomicU32,
@@ -100,10 +112,17 @@ pub struct HoldingLive {
 const LEFT_ALONE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(4));
 
 impl HoldingLive {
-    /// Nothing running, nothing loading.
+    /// Nothing running, nothing loading, nothing learned.
     pub fn new(slots: u32) -> Self {
+        Self::with(slots, Arc::default(), Arc::default())
+    }
+
+    /// Nothing running, nothing loading; with what was learned.
+    pub fn with(slots: u32, speed: Arc<Speed>, of_model: Arc<OfModel>) -> Self {
         Self {
             slots: Arc::new(Slots::new(slots)),
+            speed,
+            of_model,
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::{NodeId, RowId};
+use crate::learned::Learned;
 use crate::live::NodeLive;
 use crate::moment::Moment;
 use crate::node::Node;
@@ -76,7 +77,7 @@ pub(super) struct Flaps {
 
 impl Machine {
     /// A machine that nothing is known of but its name.
-    pub(super) fn new(id: NodeId, name: &str, source: Source) -> Self {
+    pub(super) fn new(id: NodeId, name: &str, source: Source, learned: &Learned) -> Self {
         let node = Node {
             id,
             name: name.into(),
@@ -84,7 +85,7 @@ impl Machine {
             agent: None,
             standing: Standing::Plain,
             draining: Draining::default(),
-            live: Arc::new(NodeLive::default()),
+            live: Arc::new(NodeLive::new(learned.hours(id))),
         };
         Self {
             node: Arc::new(node),

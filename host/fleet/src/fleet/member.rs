@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::backend::{Backend, BackendKind, Holding, Reach, Resident};
 use crate::event::Event;
 use crate::id::{BackendId, RowId};
+use crate::learned::Learned;
 use crate::live::{BackendLive, HoldingLive};
 use crate::model::{Model, ModelName};
 use crate::moment::Moment;
@@ -47,6 +48,8 @@ pub(super) struct Member {
     /// The live side of every model that was ever listed, as long as a request holds it: a list that misses a
     /// model once must not double its slots.
     pub(super) lives: BTreeMap<ModelName, Arc<HoldingLive>>,
+    /// Where what is learned of its models is found.
+    pub(super) learned: Arc<Learned>,
 }
 
 /// How many slots somebody gave who named a server, if they did.
@@ -93,6 +96,7 @@ impl Member {
             doubt: Doubt::Open,
             pieces: 0,
             lives: BTreeMap::new(),
+            learned: Arc::default(),
         }
     }
 
@@ -198,7 +202,9 @@ impl Member {
                 Some(holding) => Arc::new(Holding { model: Arc::new(model), ..(*holding).clone() }),
                 None => {
                     added.push(name.clone());
-                    let live = lives.entry(name.clone()).or_insert_with(|| Arc::new(HoldingLive::new(slots)));
+                    let (learned, id) = (&self.learned, backend.id);
+                    let new = || HoldingLive::with(slots, learned.speed(id, &name), learned.model(&name));
+                    let live = lives.entry(name.clone()).or_insert_with(|| Arc::new(new()));
                     Arc::new(Holding { model: Arc::new(model), polled: None, live: Arc::clone(live) })
                 }
             };

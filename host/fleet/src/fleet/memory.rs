@@ -31,7 +31,7 @@ impl Fleet {
                 Source::Added => Source::Added,
                 Source::Configured | Source::Found => Source::Found,
             };
-            let mut machine = Machine::new(node, &self.free_name(&remembered.name), source);
+            let mut machine = Machine::new(node, &self.free_name(&remembered.name), source, &self.learned);
             machine.calls_itself.clone_from(&remembered.name);
             self.machines.insert(node, machine);
             let agent = remembered.agent.as_deref().map(agent);

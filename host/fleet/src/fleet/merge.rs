@@ -127,6 +127,8 @@ impl Fleet {
             kept.addresses.clone_from(&lost.addresses);
         }
         kept.inherit(&lost, row == loser);
+        let used = kept.lives.iter().map(|(name, live)| (name, &live.speed));
+        self.learned.moved(lost.backend.id, id, used, kept.backend.seen.unwrap_or_default());
         kept.backend().row = row;
         kept.resize();
         if let Some(machine) = self.machines.get_mut(&id.node) {

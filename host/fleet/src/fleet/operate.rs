@@ -136,7 +136,7 @@ impl Fleet {
         if self.machines.len() >= NODES {
             return Err(Refusal::Crowded);
         }
-        self.machines.insert(id.node, Machine::new(id.node, &self.free_name(&name), source));
+        self.machines.insert(id.node, Machine::new(id.node, &self.free_name(&name), source, &self.learned));
         self.change(id.node, |node| node.labels = labels);
         let row = self.enrol(id, origin).ok_or(Refusal::Crowded)?;
         let mut events = Vec::new();

@@ -76,7 +76,7 @@ impl Fleet {
             }
             return false;
         }
-        let mut machine = Machine::new(report.node, &self.free_name(name), Source::Found);
+        let mut machine = Machine::new(report.node, &self.free_name(name), Source::Found, &self.learned);
         name.clone_into(&mut machine.calls_itself);
         self.machines.insert(report.node, machine);
         self.changed(report.node);
