@@ -97,7 +97,10 @@ pub(crate) struct Kept {
 
 impl Told {
     pub(crate) fn is_empty(&self) -> bool {
-        self.lessons.is_empty() && self.weights.is_empty() && self.forgotten.is_empty() && self.runs.is_empty()
+        self.lessons.is_empty()
+            && self.weights.is_empty()
+            && self.forgotten.is_empty()
+            && self.runs.is_empty()
     }
 
     /// Takes in what was learned.
@@ -230,7 +233,7 @@ mod tests {
     fn a_figure_grows_old_by_the_clock_and_is_of_no_use_after_three_months() {
         let now = SystemTime::now();
         let kept = Kept::new(lesson("a", 1.0).estimate, now);
-        let later = |days| now + Duration::from_secs(days * 24 * 3_600);
+        let later = |days: u64| now + Duration::from_secs(days * 24 * 3_600);
         let age = kept.estimate(later(1)).map(|estimate| estimate.age);
         assert_eq!(age, Some(Duration::from_secs(24 * 3_600 + 5)));
         assert_eq!(kept.estimate(later(91)), None);

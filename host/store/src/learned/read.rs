@@ -50,7 +50,9 @@ fn subject(row: &Row<'_>) -> rusqlite::Result<Option<Subject>> {
     let model = ModelName::parse(&row.get::<_, String>(3)?).ok();
     let app = App::new(&row.get::<_, String>(4)?);
     Ok(match row.get::<_, String>(0)?.as_str() {
-        "speed" => node.zip(model).map(|(node, model)| Subject::Speed { backend: BackendId { node, port }, model }),
+        "speed" => {
+            node.zip(model).map(|(node, model)| Subject::Speed { backend: BackendId { node, port }, model })
+        }
         "model" => model.map(|model| Subject::Model { model }),
         "app" => model.map(|model| Subject::App { app, model }),
         "machine" => node.map(|node| Subject::Machine { node }),

@@ -1,5 +1,7 @@
 //! What was learned, into rows. Writing the same twice is as good as once. Whoever calls has begun a transaction.
 
+use std::collections::BTreeMap;
+
 use herdwick_fleet::{BackendId, ModelName, NodeId, Quantity, Subject};
 use rusqlite::{Connection, params};
 
@@ -19,9 +21,7 @@ pub(crate) fn all(to: &Connection, told: &Told) -> rusqlite::Result<()> {
     for subject in &told.forgotten {
         forget(to, subject)?;
     }
-    for ((of, what), kept) in &told.lessons {
-        keep(to, of, *what, *kept)?;
-    }
+    lessons(to, &told.lessons)?;
     for ((backend, model), digest) in &told.weights {
         weigh(to, *backend, model, digest)?;
     }
@@ -57,40 +57,34 @@ pub(crate) fn trim(to: &Connection, now: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn keep(to: &Connection, of: &Subject, what: Quantity, kept: Kept) -> rusqlite::Result<()> {
-    let Place { node, port, model, app } = place(of);
-    let Kept { mean, variance, samples, learned } = kept;
-    to.prepare_cached(
+fn lessons(to: &Connection, lessons: &BTreeMap<(Subject, Quantity), Kept>) -> rusqlite::Result<()> {
+    let mut keep = to.prepare(
         "INSERT OR REPLACE INTO lessons (subject, node, port, model, app, quantity, mean, variance, samples, learned)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?
-    .execute(params![
-        word(of),
-        node,
-        port,
-        model,
-        app,
-        what.name(),
-        mean,
-        variance,
-        samples,
-        seconds(learned)
-    ])?;
+    )?;
+    for ((of, what), kept) in lessons {
+        let Place { node, port, model, app } = place(of);
+        let Kept { mean, variance, samples, learned } = *kept;
+        let (of, what, learned) = (word(of), what.name(), seconds(learned));
+        keep.execute(params![of, node, port, model, app, what, mean, variance, samples, learned])?;
+    }
     Ok(())
 }
 
 fn forget(to: &Connection, of: &Subject) -> rusqlite::Result<()> {
     let Place { node, port, model, app } = place(of);
-    to.prepare_cached(
+    to.execute(
         "DELETE FROM lessons WHERE subject = ?1 AND node = ?2 AND port = ?3 AND model = ?4 AND app = ?5",
-    )?
-    .execute(params![word(of), node, port, model, app])?;
+        params![word(of), node, port, model, app],
+    )?;
     Ok(())
 }
 
 fn weigh(to: &Connection, backend: BackendId, model: &ModelName, digest: &str) -> rusqlite::Result<()> {
-    to.prepare_cached("INSERT OR REPLACE INTO weights (node, port, model, digest) VALUES (?1, ?2, ?3, ?4)")?
-        .execute(params![backend.node.bytes(), backend.port, model.as_str(), digest])?;
+    to.execute(
+        "INSERT OR REPLACE INTO weights (node, port, model, digest) VALUES (?1, ?2, ?3, ?4)",
+        params![backend.node.bytes(), backend.port, model.as_str(), digest],
+    )?;
     Ok(())
 }
 
