@@ -6,6 +6,7 @@
 //! would be asked before and after.
 
 mod hold;
+mod lesson;
 mod may;
 mod plan;
 mod residency;
@@ -117,9 +118,12 @@ async fn stop(State(admin): State<Admin>, Path(id): Path<String>) -> Response {
 }
 
 async fn runs(State(admin): State<Admin>) -> Response {
-    Json(BenchRunsView { runs: admin.memory.bench_runs() }).into_response()
+    Json(BenchRunsView { runs: admin.memory.runs() }).into_response()
 }
 
 fn unknown() -> Response {
-    error(StatusCode::NOT_FOUND, "no such bench runs here; the router was started anew, or another began meanwhile")
+    error(
+        StatusCode::NOT_FOUND,
+        "no such bench runs here; the router was started anew, or another began meanwhile",
+    )
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{
-    Claim, Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source,
+    Claim, Event, Fleet, Generation, Learned, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -94,6 +94,11 @@ impl Keeper {
     /// Where its pictures will be found.
     pub fn published(&self) -> Published {
         Published { fleet: Arc::clone(&self.out), generation: self.generation.subscribe() }
+    }
+
+    /// What is learned of the fleet.
+    pub fn learned(&self) -> Arc<Learned> {
+        Arc::clone(self.fleet.learned())
     }
 
     /// Where reports and wishes are handed in. What is handed in before it runs waits.

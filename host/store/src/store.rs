@@ -95,9 +95,15 @@ impl Store {
     }
 
     /// Remembers a run, and what it taught: both, or, should everything end here, neither. Never waits for a disk.
-    pub fn add_run(&self, run: BenchRun, lessons: impl IntoIterator<Item = Lesson>) {
+    pub fn add_run(
+        &self,
+        run: BenchRun,
+        lessons: impl IntoIterator<Item = Lesson>,
+        weights: impl IntoIterator<Item = Weights>,
+    ) {
         self.inbox.teach(|told| {
             told.learn(lessons, SystemTime::now());
+            told.weigh(weights);
             told.add(run);
         });
     }

@@ -48,7 +48,7 @@ fn write_for_ever(folder: &Path) {
                 opened.store.keep(node(machine, round));
             }
         }
-        opened.store.add_run(run(round), [lesson(round)]);
+        opened.store.add_run(run(round), [lesson(round)], []);
         let (tell, told) = mpsc::channel();
         opened.store.written(move |result| tell.send(result).expect("it waits"));
         told.recv().expect("an answer").expect("it is written");

@@ -6,6 +6,7 @@ pub mod beat;
 pub mod bench;
 pub mod herd;
 mod hex;
+pub mod learned;
 pub mod nodes;
 pub mod seal;
 pub mod session;

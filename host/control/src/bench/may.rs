@@ -118,7 +118,10 @@ mod tests {
             assert_eq!(refused.is_some(), why.is_some(), "{column} {value}: {refused:?}");
             if let Some((refused, why)) = refused.zip(why) {
                 assert!(refused.starts_with(&format!("studio would be disturbed: {why}")), "{refused}");
-                assert!(refused.ends_with("; try again later, or measure all the same with --force"), "{refused}");
+                assert!(
+                    refused.ends_with("; try again later, or measure all the same with --force"),
+                    "{refused}"
+                );
             }
         }
     }
@@ -131,7 +134,9 @@ mod tests {
         });
         assert_eq!(
             silent.as_deref(),
-            Some("studio cannot be measured: nothing listens there; `herdwick nodes test studio` looks closer")
+            Some(
+                "studio cannot be measured: nothing listens there; `herdwick nodes test studio` looks closer"
+            )
         );
         let mut guard = None;
         let busy = refusal(|fleet, _| {

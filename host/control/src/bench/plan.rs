@@ -102,7 +102,9 @@ mod tests {
     fn a_slow_machine_is_asked_for_less() {
         let plan = Plan::new(false, Some(8_192), 4, true);
         assert_eq!((plan.short, plan.long, plan.answer), (256, 2_048, 128));
-        for (prefill, long) in [(10_000.0, 2_048), (100.0, 1_000), (8.0, 512), (f64::NAN, 512), (f64::INFINITY, 2_048)] {
+        for (prefill, long) in
+            [(10_000.0, 2_048), (100.0, 1_000), (8.0, 512), (f64::NAN, 512), (f64::INFINITY, 2_048)]
+        {
             assert_eq!(plan.long_for(prefill), long, "{prefill}");
         }
         for (decode, answer) in [(100.0, 128), (5.0, 50), (0.5, 16), (f64::NAN, 16)] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use herdwick_fleet::backend::Loaded;
-use herdwick_fleet::{BackendKind, Claim, ModelName, Moment, Observation};
+use herdwick_fleet::{BackendKind, Claim, ModelName, Observation};
 use herdwick_measure::{Keep, Subject};
 use herdwick_probe::{Depth, Probe, ProbeError};
 
@@ -71,7 +71,8 @@ impl Residency {
         };
         let mut failed = Vec::new();
         let own = target.model();
-        if now.has(own) && !self.has(own)
+        if now.has(own)
+            && !self.has(own)
             && let Err(why) = target.subject(None, Keep::Briefly).unload().await
         {
             failed.push(format!("{own} cannot be let go of ({why}); its server does so in half a minute"));
@@ -92,13 +93,6 @@ impl Residency {
         let holding = target.backend.holdings.get(name)?;
         let other = Target { backend: target.backend.clone(), holding: holding.clone() };
         Some(other.subject(self.context(name), self.keep(name)))
-    }
-}
-
-impl Admin {
-    /// Now, by the router's clock.
-    pub(crate) fn now(&self) -> Moment {
-        Moment::on(self.start, std::time::Instant::now())
     }
 }
 

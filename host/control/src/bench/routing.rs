@@ -46,7 +46,12 @@ fn winner(admin: &Admin, model: &ModelName, snapshot: &Snapshot) -> Option<Winne
     let decision = admin.plugins.judge(&profile, snapshot, admin.now());
     let best = decision.ranked.first()?;
     let others = decision.ranked.iter().skip(1).map(|other| (other.node.to_string(), other.ms));
-    Some(WinnerView { node: best.node.to_string(), ms: best.ms, why: decision.why(), others: others.collect() })
+    Some(WinnerView {
+        node: best.node.to_string(),
+        ms: best.ms,
+        why: decision.why(),
+        others: others.collect(),
+    })
 }
 
 #[cfg(test)]
@@ -57,8 +62,10 @@ mod tests {
     fn the_model_itself_is_always_told_and_others_when_somebody_else_would_be_asked() {
         let name = |text: &str| ModelName::parse(text).expect("a name");
         let by = |node: &str, ms| Some(WinnerView { node: node.to_owned(), ms, ..WinnerView::default() });
-        let before = vec![(name("own"), by("a", 1.0)), (name("same"), by("a", 5.0)), (name("other"), by("a", 5.0))];
-        let after = vec![(name("own"), by("a", 2.0)), (name("same"), by("a", 9.0)), (name("other"), by("b", 5.0))];
+        let before =
+            vec![(name("own"), by("a", 1.0)), (name("same"), by("a", 5.0)), (name("other"), by("a", 5.0))];
+        let after =
+            vec![(name("own"), by("a", 2.0)), (name("same"), by("a", 9.0)), (name("other"), by("b", 5.0))];
         let told: Vec<_> = changes(before, after).into_iter().map(|route| route.model).collect();
         assert_eq!(told, ["own:latest", "other:latest"]);
     }

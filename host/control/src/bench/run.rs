@@ -162,3 +162,9 @@ impl Run {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// A number that no run before had, also of a router that was started anew.
+fn number() -> String {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}", since.as_micros())
+}

@@ -5,11 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use herdwick_fleet::{Claim, Observation};
 use herdwick_measure::{Keep, MeasureError, Question, Subject, Timeline, decoding, prefilling};
 use herdwick_wire::bench::BenchFigureView;
 
 use crate::admin::Admin;
 use crate::bench::hold::Hold;
+use crate::bench::lesson;
 use crate::bench::plan::Plan;
 use crate::bench::residency::Residency;
 use crate::bench::routing::{self, Winners};
@@ -20,8 +22,6 @@ use crate::bench::target::Target;
 const FROM_DISK: f64 = 1.5;
 /// Looks in a row at which clients wait, until the run gives way: one may be about to get a slot elsewhere.
 const PATIENT: u32 = 3;
-/// How long a server may take until a model is out of its memory.
-const GONE: Duration = Duration::from_secs(30);
 
 /// What a run begins with.
 pub(crate) struct Parts {
@@ -56,6 +56,10 @@ pub(crate) async fn tell(admin: Admin, run: Arc<Run>, parts: Parts) {
                 stop = clients(&admin, &run) => Err(Ended::Stopped(stop)),
             };
             run.tidies();
+            if measured.is_ok() {
+                // It was in memory a moment ago, whatever comes next.
+                target.holding.live.credit_success(admin.now());
+            }
             for failed in residency.restore(&admin, &target).await {
                 run.note(failed);
             }
@@ -63,9 +67,9 @@ pub(crate) async fn tell(admin: Admin, run: Arc<Run>, parts: Parts) {
         }
     };
     drop(hold);
-    admin.wake(&target);
+    wake(&admin, &target);
     match ended {
-        Ok(()) => learn(&admin, &run, &target, before),
+        Ok(()) => learn(&admin, &run, &target, before).await,
         Err(ended) => {
             let (state, problem) = told(&ended, &target);
             run.end(|view| {
@@ -193,7 +197,9 @@ async fn answers(run: &Run, asker: &mut Asker<'_>, streams: u32, tokens: u32) ->
             if at_once == 1 {
                 return Err(MeasureError::Short(longest));
             }
-            run.note(format!("its answers did not run at once although it has {streams} slots, as far as is told"));
+            run.note(format!(
+                "its answers did not run at once although it has {streams} slots, as far as is told"
+            ));
             return Ok(());
         };
         doubt(run, found.disagrees, "makes answers");
@@ -272,10 +278,9 @@ fn told(ended: &Ended, target: &Target) -> (&'static str, String) {
         }
         Ended::Stopped(Stop::Clients) => (
             "stopped",
-            format!(
-                "the bench gave way: requests of clients waited; try again when less is going on, or have them wait \
-                 with --force"
-            ),
+            "the bench gave way: requests of clients waited; try again when less is going on, or have them wait with \
+             --force"
+                .to_owned(),
         ),
         Ended::Stopped(Stop::Router) => {
             ("stopped", format!("the router is stopping: {as_before}; start it and begin anew"))
@@ -293,7 +298,9 @@ fn told(ended: &Ended, target: &Target) -> (&'static str, String) {
 
 fn doubt(run: &Run, disagrees: bool, does: &str) {
     if disagrees {
-        run.note(format!("it says of itself that it {does} at another pace; what was observed is what counts"));
+        run.note(format!(
+            "it says of itself that it {does} at another pace; what was observed is what counts"
+        ));
     }
 }
 
@@ -307,4 +314,29 @@ fn pace(answer: &Timeline) -> f64 {
 /// Never 0, so that it can be divided by.
 fn seconds(took: Option<Duration>) -> f64 {
     took.unwrap_or_default().as_secs_f64().max(1e-6)
+}
+
+/// A beginning that no run before had: prompts of two runs are not alike either.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(Instant::now())
+}
+
+/// What was measured is learned, once clients are let in again.
+async fn learn(admin: &Admin, run: &Run, target: &Target, before: Winners) {
+    let figures = lesson::teach(admin, run, target).await;
+    let after = routing::winners(admin, target, &admin.fleet.load());
+    run.end(|view| {
+        view.state = "done".to_owned();
+        view.steps_done = view.steps;
+        view.figures = figures;
+        view.routes = routing::changes(before, after);
+    });
+}
+
+/// Those that wait look again: slots are free.
+fn wake(admin: &Admin, target: &Target) {
+    let claim = Claim::Readings(Vec::new(), Duration::ZERO);
+    // A keeper who has too much to do publishes a picture anyway.
+    let _ = admin.desk.observe(Observation { backend: target.backend.id, at: admin.now(), claim });
 }

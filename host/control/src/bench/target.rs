@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use herdwick_fleet::{Backend, Candidate, Holding, ModelName, Moment, Snapshot};
+use herdwick_fleet::{Backend, Holding, ModelName, Snapshot};
 use herdwick_measure::{Keep, Subject};
 
 /// One model on one server.
@@ -18,15 +18,18 @@ impl Target {
         if !snapshot.nodes().iter().any(|known| *known.name == *node) {
             return Err(format!("no machine is called {node:?}; `herdwick nodes list` shows who is there"));
         }
-        let name = ModelName::parse(model).map_err(|why| format!("{model:?} is no model's name: {why}; look it up"))?;
+        let name = ModelName::parse(model)
+            .map_err(|why| format!("{model:?} is no model's name: {why}; look it up"))?;
         let mut holders: Vec<_> =
             snapshot.holders(&name).filter(|(backend, _)| *backend.node.name == *node).collect();
         holders.sort_by_key(|(backend, _)| backend.unreachable().is_some());
         match holders.first() {
-            Some((backend, holding)) => Ok(Self { backend: Arc::clone(backend), holding: Arc::clone(holding) }),
-            None => {
-                Err(format!("{node} does not have {name}; `herdwick nodes show {node}` shows which models it has"))
+            Some((backend, holding)) => {
+                Ok(Self { backend: Arc::clone(backend), holding: Arc::clone(holding) })
             }
+            None => Err(format!(
+                "{node} does not have {name}; `herdwick nodes show {node}` shows which models it has"
+            )),
         }
     }
 
@@ -40,11 +43,6 @@ impl Target {
         &self.holding.model.name
     }
 
-    /// The context that it is loaded with, if it is loaded and tells.
-    pub(crate) fn context(&self, now: Moment) -> Option<u32> {
-        self.holding.resident(now).and_then(|loaded| loaded.context_tokens)
-    }
-
     /// To be measured, with this context, staying so long.
     pub(crate) fn subject(&self, context: Option<u32>, keep: Keep) -> Subject {
         Subject {
@@ -56,16 +54,11 @@ impl Target {
             keep,
         }
     }
-
-    /// As one who could serve.
-    pub(crate) fn candidate(&self) -> Candidate {
-        Candidate { backend: Arc::clone(&self.backend), holding: Arc::clone(&self.holding) }
-    }
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use herdwick_fleet::{BackendId, Claim, Fleet, Listing, Model, Observation, Origin, Source};
+    use herdwick_fleet::{BackendId, Claim, Fleet, Listing, Model, Moment, Observation, Origin, Source};
 
     use super::*;
 
@@ -107,7 +100,11 @@ pub(crate) mod tests {
         assert!(Target::find(&snapshot, "studio", "M:1").is_ok(), "as clients may spell it");
         for (node, model, told) in [
             ("attic", "m:1", "no machine is called \"attic\"; `herdwick nodes list` shows who is there"),
-            ("studio", "x", "studio does not have x:latest; `herdwick nodes show studio` shows which models it has"),
+            (
+                "studio",
+                "x",
+                "studio does not have x:latest; `herdwick nodes show studio` shows which models it has",
+            ),
             ("studio", "a b", "\"a b\" is no model's name: ' ' is not allowed"),
         ] {
             let why = Target::find(&snapshot, node, model).expect_err("it is not there");

@@ -187,13 +187,13 @@ fn a_run_comes_with_all_that_it_measured_and_the_oldest_makes_room() {
     };
     let scratch = Scratch::new("runs");
     let store = scratch.open().store;
-    store.add_run(run(0), all());
+    store.add_run(run(0), all(), []);
     written(&store);
     let learnt = scratch_after(store, &scratch);
     assert_eq!((learnt.runs, learnt.lessons.len()), (vec![run(0)], all().len()));
     let store = scratch.open().store;
     for number in 1..=MOST {
-        store.add_run(run(number), []);
+        store.add_run(run(number), [], []);
     }
     let runs = scratch_after(store, &scratch).runs;
     assert_eq!((runs.len() as u64, &runs[0], &runs[199]), (MOST, &run(MOST), &run(1)));
