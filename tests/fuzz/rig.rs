@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use herdwick_dialect::Endpoint;
 use herdwick_fleet::{
-    Claim, Column, Counters, Fleet, Generation, LivePolicy, Matrix, Model, ModelName, Moment, Observation,
+    Claim, Column, Counters, Event, Fleet, Generation, LivePolicy, Matrix, Model, ModelName, Moment, Observation,
     Origin, Outcome, Outcomes, PluginId, Sheet, SignalPolicy, Words,
 };
 use herdwick_proxy::gate::Trust;
@@ -202,6 +202,8 @@ impl SignalPolicy for Nobody {
 
 impl Outcomes for Nobody {
     fn record(&self, _: Outcome) {}
+
+    fn changed(&self, _: Event) {}
 }
 
 impl Aside for Nobody {

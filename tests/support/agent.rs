@@ -65,6 +65,7 @@ impl Agent {
             other_routers: 0,
             servers: Vec::new(),
             readings: Vec::new(),
+            facts: None,
         };
         let from = Ipv4Addr::LOCALHOST.into();
         Self { identity: Identity::from_seed(&seed), router: None, beat, from, lists: Vec::new() }

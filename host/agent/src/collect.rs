@@ -1,63 +1,110 @@
-//! Numbers about the machine, as the columns that plugins see: how busy its processor is, how much memory is free.
-//! Cheap enough for every beat: two small files of Linux. Where those are not, nothing is told.
+//! What the machine says of itself: numbers for plugins, as columns, and facts for people. Every source is asked on a
+//! thread of its own (`source`, `shelf`); a beat takes what lies there and never waits. One file per subject: a pure
+//! parser and a thin part that asks the system.
 
+mod cards;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod cpu;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
+mod load;
+#[cfg(any(target_os = "macos", test))]
+mod mac;
+#[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod memory;
+#[cfg(any(target_os = "macos", target_os = "windows", test))]
+mod portable;
+mod room;
+mod shelf;
+mod source;
+mod tree;
 
-use std::path::Path;
+use std::sync::OnceLock;
+use std::time::Instant;
 
 use herdwick_fleet::Column;
 use herdwick_wire::beat::ReadingBeat;
+use herdwick_wire::machine::MachineFacts;
 
-use cpu::Times;
+use shelf::{Shelf, Together};
+use source::Source;
+use tree::Tree;
 
-/// What a machine is asked between two beats.
+/// All that this machine can be asked. The first is the one that the first beat waits for; of several that tell the same
+/// column the last counts.
+fn sources(tree: &Tree) -> Vec<Box<dyn Source>> {
+    let mut sources = vec![load(tree)];
+    #[cfg(target_os = "macos")]
+    sources.push(Box::new(mac::Mac));
+    sources.extend(cards::sources(tree));
+    sources
+}
+
+/// Who is asked for what changes from second to second.
+#[cfg(any(target_os = "macos", target_os = "windows"))]
+fn load(_: &Tree) -> Box<dyn Source> {
+    Box::new(portable::Load::default())
+}
+
+/// Who is asked for what changes from second to second.
+#[cfg(not(any(target_os = "macos", target_os = "windows")))]
+fn load(tree: &Tree) -> Box<dyn Source> {
+    Box::new(load::Load::new(tree.clone()))
+}
+
+/// Knows what the machine said last.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    last: Option<Times>,
+    shelf: OnceLock<Shelf>,
 }
 
 impl Collector {
-    /// Looks at the machine. The first look has nothing to compare with and tells nothing of the processor.
-    pub(crate) fn look(&mut self) -> Vec<ReadingBeat> {
-        let mut readings = Vec::new();
-        let mut add = |column: Column, value: f64| {
-            readings.push(ReadingBeat { name: column.name().to_owned(), value, age_ms: 0 });
-        };
-        if let Some(now) = std::fs::read_to_string("/proc/stat").ok().as_deref().and_then(cpu::times) {
-            let busy = self.last.and_then(|last| now.busy_since(last));
-            self.last = Some(now);
-            busy.into_iter().for_each(|busy| add(Column::CpuBusy, busy));
+    /// Begins to ask; once.
+    pub(crate) fn begin(&self) {
+        self.shelf.get_or_init(|| Shelf::fill(sources(&Tree::machine())));
+    }
+
+    /// Returns once the source that is quick has answered.
+    pub(crate) async fn has_begun(&self) {
+        if let Some(shelf) = self.shelf.get() {
+            shelf.has_begun().await;
         }
-        // Where a card has memory of its own, models go there, and what the system has says nothing of them.
-        if !has_card()
-            && let Some(memory) =
-                std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(memory::memory)
-        {
-            add(Column::MemTotal, memory.total as f64);
-            add(Column::MemFree, memory.available as f64);
-        }
-        readings
+    }
+
+    /// What is known at this moment.
+    pub(crate) fn look(&self) -> (Vec<ReadingBeat>, MachineFacts) {
+        let together = self.shelf.get().map(|shelf| shelf.take(Instant::now())).unwrap_or_default();
+        told(together)
     }
 }
 
-/// Whether a graphics card with memory of its own is here, as its driver shows.
-fn has_card() -> bool {
-    let is_amd = |card: std::fs::DirEntry| card.path().join("device/mem_info_vram_total").exists();
-    Path::new("/proc/driver/nvidia/version").exists()
-        || std::fs::read_dir("/sys/class/drm").is_ok_and(|cards| cards.flatten().any(is_amd))
+/// What is to be told of it.
+fn told(together: Together) -> (Vec<ReadingBeat>, MachineFacts) {
+    let Together { readings, facts, has_card } = together;
+    let is_made = |column: &Column| {
+        matches!(column, Column::MemTotal | Column::MemFree | Column::MemSystem | Column::Bandwidth)
+    };
+    let readings = readings.into_iter().filter(|(column, ..)| !is_made(column));
+    let readings = readings.chain(room::columns(&facts, has_card)).map(|(column, value, age)| ReadingBeat {
+        name: column.name().to_owned(),
+        value,
+        age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+    });
+    (readings.collect(), facts)
 }
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn this_machine_tells_numbers_that_can_be() {
-        let mut collector = Collector::default();
-        collector.look();
-        let readings = collector.look();
+    #[tokio::test]
+    async fn this_machine_tells_numbers_that_can_be() {
+        let collector = Collector::default();
+        assert_eq!(collector.look(), (Vec::new(), MachineFacts::default()), "nobody was asked yet");
+        collector.begin();
+        collector.has_begun().await;
+        let (readings, facts) = collector.look();
         assert!(readings.iter().all(|reading| reading.value.is_finite() && reading.value >= 0.0));
         assert!(readings.iter().all(|reading| Column::from_name(&reading.name).is_some()));
+        assert!(facts.memory.is_some());
     }
 }

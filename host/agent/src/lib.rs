@@ -28,8 +28,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use beat::compose::{Composer, Speaker};
+use beat::compose::{Composer, Known, Speaker};
 use beat::link::{self, Phase, Shared};
+use collect::Collector;
 use door::{Doors, Guests};
 pub use identity::IdentityError;
 pub use overview::{Overview, RouterView, ServerView};
@@ -96,6 +97,7 @@ pub struct Agent {
     name: String,
     places: Vec<Place>,
     guests: Arc<Guests>,
+    collector: Arc<Collector>,
     shared: Arc<Shared>,
 }
 
@@ -114,15 +116,22 @@ impl Agent {
         };
         let (board, guests) = (Arc::new(Board::default()), Arc::new(Guests::default()));
         let doors = Arc::new(Doors::new(Arc::clone(&board), Arc::clone(&guests), settings.door_port));
+        let collector = Arc::new(Collector::default());
+        let known = Known {
+            board: Arc::clone(&board),
+            doors,
+            guests: Arc::clone(&guests),
+            collector: Arc::clone(&collector),
+        };
         let shared = Shared {
             identity,
-            composer: Composer::new(speaker, Arc::clone(&board), doors, Arc::clone(&guests)),
+            composer: Composer::new(speaker, known),
             routers: Routers::new(&settings.routers, Arc::clone(&pins)),
             board,
             pins,
             phase: watch::Sender::new(Phase::Serving),
         };
-        Ok(Self { name: settings.name, places: settings.places, guests, shared: Arc::new(shared) })
+        Ok(Self { name: settings.name, places: settings.places, guests, collector, shared: Arc::new(shared) })
     }
 
     /// Who this machine is to its routers.
@@ -138,13 +147,18 @@ impl Agent {
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {
+        self.collector.begin();
         let mut watchers = JoinSet::new();
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));
         }
         // A beat without servers would have routers take out what a restarted agent is about to report.
         let ports = self.places.iter().map(|place| place.origin.port).collect();
-        let _ = timeout(FIRST_LOOK, self.shared.board.has_looked(&ports)).await;
+        let _ = timeout(FIRST_LOOK, async {
+            self.collector.has_begun().await;
+            self.shared.board.has_looked(&ports).await;
+        })
+        .await;
         let mut links = JoinSet::new();
         for link in self.shared.routers.links() {
             links.spawn(link::run(link, Arc::clone(&self.shared)));

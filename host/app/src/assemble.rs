@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use herdwick_control::{Admin, Benches, Ingest, IngestParts, Keeper, Polling, Published};
+use herdwick_control::{Admin, Benches, FactBook, Ingest, IngestParts, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::listen::Listeners;
@@ -132,12 +132,13 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         reload: Box::new(move || reloader.look()),
     };
     let (stop, stopped) = watch::channel(false);
-    let counters = Arc::new(Counters::default());
+    let (counters, facts) = (Arc::new(Counters::default()), Arc::new(FactBook::default()));
     let bench = Arc::new(Benches::default());
     let admin = Admin {
         ring: Arc::clone(&ring),
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
+        facts: Arc::clone(&facts),
         desk: keeper.desk(),
         learned: keeper.learned(),
         bench: Arc::clone(&bench),
@@ -155,6 +156,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         fleet: Arc::clone(&published.fleet),
         port: address.port(),
         is_own: Box::new(gate::own_addresses()),
+        facts,
         start,
     }));
     let aside = Arc::new(OnControl { admin, ingest, control: control.handle().clone() });

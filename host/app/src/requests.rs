@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
-use herdwick_fleet::{Ending, Outcome, Outcomes};
+use herdwick_fleet::{Ending, Event, Outcome, Outcomes};
 use tracing::Level;
 
 /// The lines' target, for whoever filters them.
@@ -25,6 +25,8 @@ const TOLD: usize = 256;
 const PERIOD: Duration = Duration::from_millis(100);
 /// Records that may lie in one tray: 80,000 requests per second, and at most 3 MB.
 const MOST: usize = 8_192;
+/// Changes of trust that may lie here: a fleet trips a backend at most once in seconds.
+const CHANGES: usize = 256;
 /// Room that is kept after a burst.
 const KEPT: usize = 1_024;
 
@@ -47,6 +49,8 @@ pub(crate) struct RequestLog {
     /// What lines are being made of; held until all of them are made.
     making: Mutex<Making>,
     dropped: AtomicU64,
+    /// What became of backends' trust meanwhile.
+    changes: Mutex<Vec<Event>>,
 }
 
 /// What whoever makes lines has at hand.
@@ -76,6 +80,13 @@ impl Outcomes for RequestLog {
         }
         self.dropped.fetch_add(1, Relaxed);
     }
+
+    fn changed(&self, event: Event) {
+        let mut changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if changes.len() < CHANGES {
+            changes.push(event);
+        }
+    }
 }
 
 impl RequestLog {
@@ -86,7 +97,13 @@ impl RequestLog {
     }
 
     fn of(logged: Logged) -> Self {
-        Self { logged, trays: Default::default(), making: Mutex::default(), dropped: AtomicU64::new(0) }
+        Self {
+            logged,
+            trays: Default::default(),
+            making: Mutex::default(),
+            dropped: AtomicU64::new(0),
+            changes: Mutex::default(),
+        }
     }
 
     /// Makes lines for ever.
@@ -107,6 +124,8 @@ impl RequestLog {
             outcomes.drain(..).filter(|outcome| is_told(outcome, told)).for_each(line);
             outcomes.shrink_to(KEPT);
         }
+        let changes = std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner));
+        changes.iter().for_each(herdwick_control::log_event);
         match self.dropped.swap(0, Relaxed) {
             0 => {}
             dropped => tracing::warn!(dropped, "more requests ended than could be logged"),

@@ -78,6 +78,7 @@ impl Agent {
             other_routers: 0,
             servers: vec![server],
             readings: readings.map(reading).to_vec(),
+            facts: None,
         };
         Self { identity: Identity::from_seed(&seed), from: [10, 7, high, low].into(), beat }
     }
@@ -123,6 +124,7 @@ fn beats(criterion: &mut Criterion) {
         secret: [2; 32],
         desk: Arc::new(Direct::default()),
         fleet: Arc::default(),
+        facts: Arc::default(),
         port: 11_435,
         is_own: Box::new(|address| address.is_loopback()),
         start: Instant::now(),

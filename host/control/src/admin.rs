@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use crate::bench::Benches;
 use crate::desk::FleetDesk;
+use crate::facts::FactBook;
 use crate::needs::{Memory, Plugins};
 use crate::{bench, learned, nodes};
 
@@ -37,6 +38,8 @@ pub struct Admin {
     pub plugins: Arc<dyn Plugins>,
     /// The newest picture of the fleet.
     pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// What machines told people of themselves.
+    pub facts: Arc<FactBook>,
     /// Where wishes about the fleet are handed in.
     pub desk: FleetDesk,
     /// What was learned of the fleet.

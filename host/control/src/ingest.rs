@@ -25,9 +25,12 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use herdwick_fleet::{Door, Moment, Report, ServerReport, Snapshot};
 use herdwick_wire::beat::{Beat, Command, Reply, Seen, ServerBeat};
+use herdwick_wire::machine::MachineFacts;
 use herdwick_wire::seal::{self, Identity, PublicKey, Signature};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
+
+use crate::facts::FactBook;
 
 use flood::Flood;
 use herd::Herd;
@@ -79,6 +82,8 @@ pub struct IngestParts {
     pub desk: Arc<dyn Desk>,
     /// The newest picture of the fleet: who was known before a machine reported.
     pub fleet: Arc<ArcSwap<Snapshot>>,
+    /// Where what machines tell people of themselves is written down.
+    pub facts: Arc<FactBook>,
     /// Where the router listens.
     pub port: u16,
     /// Whether an address is one of this machine.
@@ -155,12 +160,15 @@ impl Ingest {
         let sealed = sealed?;
         sealed.check(&self.us, body)?;
         let beat = Beat::read(body).map_err(|problem| Refusal::Broken(vec![problem]))?;
-        let sent = Sent::of(&beat);
+        let mut sent = Sent::of(&beat);
         let seen = Seen { node: sealed.key.node(), address: from, at: now };
         let report = beat.report(seen).map_err(Refusal::Broken)?;
         self.asks_itself(&report)?;
         self.enter(&sealed, &sent, &report)?;
         let heard = self.parts.desk.report(report).await.map_err(Refusal::from)?;
+        if let Some(facts) = sent.facts.take() {
+            self.parts.facts.write(seen.node, seen.at, facts, &self.parts.fleet.load());
+        }
         Ok(self.hear(&sealed.key, sent, &heard))
     }
 
@@ -289,6 +297,7 @@ struct Sent {
     seq: u64,
     is_draining: bool,
     lists: Vec<Listed>,
+    facts: Option<MachineFacts>,
 }
 
 /// The list of one server, as a beat has it.
@@ -312,6 +321,7 @@ impl Sent {
             seq: beat.seq,
             is_draining: beat.draining,
             lists: beat.servers.iter().map(list).collect(),
+            facts: beat.facts.clone(),
         }
     }
 }

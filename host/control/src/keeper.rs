@@ -301,12 +301,15 @@ impl Pace {
 }
 
 fn log(events: &[Event]) {
-    for event in events {
-        if event.is_warning() {
-            tracing::warn!("{event}");
-        } else {
-            tracing::info!("{event}");
-        }
+    events.iter().for_each(log_event);
+}
+
+/// Puts an event into the log.
+pub fn log_event(event: &Event) {
+    if event.is_warning() {
+        tracing::warn!("{event}");
+    } else {
+        tracing::info!("{event}");
     }
 }
 

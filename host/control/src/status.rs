@@ -68,6 +68,10 @@ fn next(view: &StatusView) -> Option<String> {
     if view.requests.waiting > 0 && up.iter().any(|node| full(&node)) {
         return Some("requests wait for a slot: add a machine that has the model, or slots".to_owned());
     }
+    let tripped: Vec<_> = up.iter().copied().filter(|node| node.breaker == "tripped").collect();
+    if let Some(names) = names(&tripped) {
+        return Some(format!("requests fail on {names}: look at the log of the model server there"));
+    }
     let held: Vec<_> = view.nodes.iter().filter(|node| node.standing == "held").collect();
     if let Some(names) = names(&held) {
         return Some(format!(
@@ -206,6 +210,12 @@ mod tests {
             (vec![node("studio", "up", &[(2, 2)])], 1, &[], Some("wait for a slot")),
             (vec![node("studio", "up", &[(2, 2)])], 0, &[], None),
             (vec![good()], 1, &[], None),
+            (
+                vec![good(), NodeView { breaker: "tripped".to_owned(), ..good() }],
+                0,
+                &[],
+                Some("requests fail on studio: look at the log"),
+            ),
         ] {
             let next = told(nodes, waiting, troubled);
             match expected {

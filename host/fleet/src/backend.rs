@@ -202,7 +202,11 @@ impl Holding {
         let is_cached = self.is_cached(now);
         let load_ms = self.load_ms(is_cached);
         let polled = self.polled.as_ref().and_then(|reading| Some((reading.at(now)?, reading.taken())));
-        if let Some((Resident::Yes(_), _)) = polled {
+        // A poll that was taken before we had it evicted does not know of that.
+        let evicted = |taken| self.live.evicted().is_some_and(|evicted| evicted >= taken);
+        if let Some((Resident::Yes(_), taken)) = polled
+            && !evicted(taken)
+        {
             return Some((Residency::Resident, 0.0));
         }
         if let Some(began) = self.live.load_began() {
@@ -213,7 +217,9 @@ impl Holding {
         }
         match (polled, self.live.succeeded()) {
             // An answer newer than the poll proves what the poll could not know yet.
-            (Some((_, taken)), Some(succeeded)) if succeeded >= taken => Some((Residency::Resident, 0.0)),
+            (Some((_, taken)), Some(succeeded)) if succeeded >= taken && !evicted(taken) => {
+                Some((Residency::Resident, 0.0))
+            }
             (Some(_), _) if is_cached => Some((Residency::Warm, load_ms)),
             (Some(_), _) => Some((Residency::OnDisk, load_ms)),
             (None, _) => None,
@@ -222,7 +228,9 @@ impl Holding {
 
     /// The figures of a resident model, while fresh.
     pub fn resident(&self, now: Moment) -> Option<&Loaded> {
-        match self.polled.as_ref()?.at(now)? {
+        let polled = self.polled.as_ref()?;
+        match polled.at(now)? {
+            Resident::Yes(_) if self.live.evicted().is_some_and(|evicted| evicted >= polled.taken()) => None,
             Resident::Yes(loaded) => Some(loaded),
             Resident::No => None,
         }

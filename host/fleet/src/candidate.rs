@@ -5,11 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backend::{Backend, BackendKind, Holding, Reach};
+use crate::breaker::Caution;
+use crate::hang::stalled;
 use crate::id::{PluginId, RowId};
+use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
 use crate::snapshot::Snapshot;
 use crate::standing::Standing;
+
+/// A rest after failures that is waited for. When all who could serve rest longer, their clients are told at once when
+/// to come back.
+const WORTH_WAITING: Duration = Duration::from_secs(5);
 
 /// A backend that can serve this request.
 #[derive(Clone, Debug)]
@@ -54,6 +61,13 @@ pub enum Elimination {
         /// How long yet, from the survey.
         rest: Duration,
     },
+    /// It failed lately.
+    Cautious(Caution),
+    /// It does not answer the agent beside it.
+    Stalled {
+        /// For how long.
+        silence: Duration,
+    },
     /// It does not speak the API that the request is written in.
     Dialect(BackendKind),
     /// All slots for this model are taken.
@@ -66,6 +80,10 @@ pub enum Elimination {
         /// How long yet, from the survey.
         rest: Duration,
     },
+    /// Its copy of the model is about to give way to another model.
+    Leaving,
+    /// What it would have to evict is pinned there.
+    NoRoom,
     /// It listed the model, and said since that it does not have it.
     Denied,
     /// This request was tried there already and failed.
@@ -82,10 +100,16 @@ impl fmt::Display for Elimination {
             Self::Offline => out.write_str("is offline"),
             Self::Draining => out.write_str("is draining (takes no new work)"),
             Self::Held { .. } => out.write_str("is held back, since it came and went too often"),
+            Self::Cautious(why) => why.fmt(out),
+            Self::Stalled { silence } => {
+                write!(out, "does not answer its own agent for {} s", silence.as_secs())
+            }
             Self::Dialect(kind) => write!(out, "does not speak this API ({kind})"),
             Self::Full { total: 1 } => out.write_str("is full (its slot is busy)"),
             Self::Full { total } => write!(out, "is full ({total} of {total} slots busy)"),
             Self::Busy { .. } => out.write_str("says that it is busy"),
+            Self::Leaving => out.write_str("is about to let go of the model for another"),
+            Self::NoRoom => out.write_str("has no memory for it beside the models that are pinned there"),
             Self::Denied => out.write_str("says that it does not have the model"),
             Self::Tried => out.write_str("failed for this request already"),
             Self::Vetoed(plugin) => write!(out, "is vetoed by {plugin}"),
@@ -118,34 +142,69 @@ pub enum Lack {
 }
 
 impl Field {
-    /// Looks at every holder of the model that the request names; `tried` are those where it failed.
+    /// Looks at every holder of the model that the request names; `tried` are those where it failed. Who is full is
+    /// no candidate.
     pub fn survey(profile: &Profile, snapshot: &Snapshot, tried: &[RowId], now: Moment) -> Self {
+        Self::survey_by(profile, snapshot, (tried, now), |_, holding| {
+            let slots = &holding.live.slots;
+            (slots.free() == 0).then(|| Elimination::Full { total: slots.total() })
+        })
+    }
+
+    /// The same, but who is full may be waited for, so that only `out` says who else is no candidate.
+    pub fn survey_by(
+        profile: &Profile,
+        snapshot: &Snapshot,
+        (tried, now): (&[RowId], Moment),
+        mut out: impl FnMut(&Arc<Backend>, &Arc<Holding>) -> Option<Elimination>,
+    ) -> Self {
         let mut field = Self::default();
-        let mut held = Vec::new();
+        let mut doubted = Vec::new();
         for (backend, holding) in snapshot.holders(&profile.model) {
             let why = if tried.contains(&backend.row) {
                 Some(Elimination::Tried)
             } else {
-                barred(backend, profile).or_else(|| taken(backend, holding, now))
+                barred(backend, profile)
+                    .or_else(|| taken(backend, holding, now))
+                    .or_else(|| out(backend, holding))
             };
             let candidate = || Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) };
-            match (why, backend.node.held(now)) {
-                (Some(why), _) => field.put_out(backend, why),
-                (None, Some(rest)) => held.push((candidate(), rest)),
-                (None, None) => field.candidates.push(candidate()),
+            match why {
+                Some(why) => field.put_out(backend, why),
+                None => match doubt(backend, holding, now) {
+                    Some(doubt) => doubted.push((candidate(), doubt)),
+                    None => field.candidates.push(candidate()),
+                },
             }
         }
-        // Whoever came and went too often may be well now, and the last one who can serve is never refused for what
-        // may only be bad luck.
-        let is_last = field.candidates.is_empty() && field.lack() != Lack::Busy;
-        for (candidate, rest) in held {
-            if is_last {
-                field.candidates.push(candidate);
-            } else {
-                field.put_out(&candidate.backend, Elimination::Held { rest });
-            }
-        }
+        field.weigh(doubted);
         field
+    }
+
+    /// Whoever failed, or came and went too often, may be well now, and the last one who can serve is never refused for
+    /// what may only be bad luck. Of several who are tripped none is the last: one of them will be tried soon.
+    fn weigh(&mut self, doubted: Vec<(Candidate, Elimination)>) {
+        let is_last = self.candidates.is_empty() && self.lack() != Lack::Busy;
+        let tripped = |why: &Elimination| matches!(why, Elimination::Cautious(Caution::Tripped(..)));
+        let is_held = |why: &Elimination| matches!(why, Elimination::Held { .. });
+        let any_held = doubted.iter().any(|(_, why)| is_held(why));
+        let all_tripped = doubted.iter().all(|(_, why)| tripped(why));
+        let has_failed = self.eliminated.iter().any(|out| out.why == Elimination::Tried);
+        let is_only = doubted.len() == 1 && !has_failed;
+        for (candidate, why) in doubted {
+            let serves = match &why {
+                // It went and came, and did not fail.
+                why if is_held(why) => true,
+                _ if any_held => false,
+                why if tripped(why) => all_tripped && is_only,
+                _ => true,
+            };
+            if is_last && serves {
+                self.candidates.push(candidate);
+            } else {
+                self.put_out(&candidate.backend, why);
+            }
+        }
     }
 
     fn put_out(&mut self, backend: &Backend, why: Elimination) {
@@ -153,19 +212,15 @@ impl Field {
         self.eliminated.push(Eliminated { row: backend.row, node, why });
     }
 
-    /// When somebody who said that it is busy may be asked again, at the soonest.
+    /// When somebody may be asked again, at the soonest: who said that it is busy, or rests after a failure.
     pub fn next_chance(&self) -> Option<Duration> {
-        let rests = self.eliminated.iter().filter_map(|out| match out.why {
-            Elimination::Busy { rest } => Some(rest),
-            _ => None,
-        });
-        rests.min()
+        self.eliminated.iter().filter_map(|out| out.why.rest()).min()
     }
 
     /// Why nobody is left, in the order in which it decides what to tell the client.
     pub fn lack(&self) -> Lack {
         let any = |test: fn(&Elimination) -> bool| self.eliminated.iter().any(|e| test(&e.why));
-        if any(|why| matches!(why, Elimination::Full { .. } | Elimination::Busy { .. })) {
+        if any(Elimination::is_passing) {
             Lack::Busy
         } else if any(|why| matches!(why, Elimination::Tried)) {
             Lack::Exhausted
@@ -177,6 +232,46 @@ impl Field {
             Lack::Unknown
         }
     }
+}
+
+impl Elimination {
+    /// Whether it is over so soon that whoever wants to be served waits for it.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Full { .. } | Self::Busy { .. } | Self::Leaving => true,
+            Self::Cautious(Caution::Tried(_)) => true,
+            Self::Cautious(Caution::Paused(rest) | Caution::Tripped(_, rest)) => *rest <= WORTH_WAITING,
+            _ => false,
+        }
+    }
+
+    /// After how long it may be otherwise, where time alone brings that.
+    fn rest(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { rest } => Some(*rest),
+            Self::Cautious(Caution::Paused(rest) | Caution::Tripped(_, rest) | Caution::LoadsFail(rest)) => {
+                Some(*rest)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Why somebody who could serve is asked only when nobody else can.
+fn doubt(backend: &Backend, holding: &Holding, now: Moment) -> Option<Elimination> {
+    if let Some(rest) = backend.node.held(now) {
+        return Some(Elimination::Held { rest });
+    }
+    if let Some(silence) = stalled(backend) {
+        return Some(Elimination::Stalled { silence });
+    }
+    let breaker = &backend.live.breaker;
+    let loads = || {
+        let caution = breaker.load_caution(now)?;
+        let is_in = matches!(holding.residency(now), Some((Residency::Resident, _)));
+        (!is_in).then_some(caution)
+    };
+    breaker.caution(holding.live.slots.total(), now).or_else(loads).map(Elimination::Cautious)
 }
 
 /// Why nobody is sent there for this request, whatever is free.
@@ -194,16 +289,11 @@ fn barred(backend: &Backend, profile: &Profile) -> Option<Elimination> {
     (!backend.kind.serves(profile.endpoint)).then_some(Elimination::Dialect(backend.kind))
 }
 
-/// Why there is nothing free for this request.
+/// Why its server would not take this request now, whatever slots we count.
 fn taken(backend: &Backend, holding: &Holding, now: Moment) -> Option<Elimination> {
-    let slots = &holding.live.slots;
     if holding.live.is_denied_since(backend.listed) {
         Some(Elimination::Denied)
-    } else if let Some(until) = holding.live.busy_until(now) {
-        Some(Elimination::Busy { rest: until.since(now) })
-    } else if slots.free() == 0 {
-        Some(Elimination::Full { total: slots.total() })
     } else {
-        None
+        holding.live.busy_until(now).map(|until| Elimination::Busy { rest: until.since(now) })
     }
 }

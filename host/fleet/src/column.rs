@@ -113,6 +113,36 @@ pub struct Matrix {
     values: Vec<f64>,
 }
 
+/// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
+pub trait Work {
+    /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
+    /// picture; NaN says that nobody knows.
+    fn read(&self, row: usize, column: Column) -> Option<f64>;
+}
+
+/// Nobody who knows more than the picture.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoWork;
+
+impl Work for NoWork {
+    fn read(&self, _: usize, _: Column) -> Option<f64> {
+        None
+    }
+}
+
+/// What readings are taken from, but for the candidates themselves.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    /// The request.
+    pub profile: &'a Profile,
+    /// The picture of the fleet.
+    pub snapshot: &'a Snapshot,
+    /// When.
+    pub now: Moment,
+    /// What is known of work.
+    pub work: &'a dyn Work,
+}
+
 /// What concerns all candidates of one request together.
 struct Shared<'a> {
     profile: &'a Profile,
@@ -137,6 +167,12 @@ impl Matrix {
         snapshot: &Snapshot,
         now: Moment,
     ) -> Self {
+        Self::look(columns, candidates, Sight { profile, snapshot, now, work: &NoWork })
+    }
+
+    /// The same, asking also whoever knows of work.
+    pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
+        let Sight { profile, snapshot, now, work } = sight;
         let is_copy = |holding: &Holding| {
             matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
         };
@@ -146,13 +182,17 @@ impl Matrix {
             .count();
         let shared = Shared { profile, now, copies };
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
-        for candidate in candidates {
+        for (row, candidate) in candidates.iter().enumerate() {
             let of = Of {
                 candidate,
                 residency: candidate.holding.residency(now),
                 rates: candidate.holding.rates(&candidate.backend, now),
             };
-            values.extend(columns.iter().map(|column| read(*column, &of, &shared)));
+            let read = |column| match work.read(row, column) {
+                Some(known) => known,
+                None => read(column, &of, &shared),
+            };
+            values.extend(columns.iter().map(|column| read(*column)));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -245,6 +285,8 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
         Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
         Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
         Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
+        Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
+        Column::ErrorRow => f64::from(backend.live.breaker.row()),
         Column::SeenAge => backend.seen.map_or(UNKNOWN, |at| shared.now.since(at).as_secs_f64() * 1e3),
         // Named in the contract, known only when somebody tells it: an agent, or learning.
         _ => UNKNOWN,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::candidate::{Candidate, Eliminated, Elimination, Field};
-use crate::column::Matrix;
+use crate::column::{Matrix, NoWork, Sight};
 use crate::cost::{self, Folded, Term, Total};
 use crate::id::{Generation, PluginId, RequestId, RowId};
 use crate::model::{ModelName, Residency};
@@ -104,6 +104,11 @@ pub struct Decided {
 }
 
 impl Decided {
+    /// Those among whom it was made, in the order of the matrix.
+    pub(crate) fn field(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
     /// Whom to ask, best first.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         self.decision.ranked.iter().filter_map(|ranked| self.candidates.get(ranked.at))
@@ -118,8 +123,14 @@ pub fn decide(
     policy: &dyn SignalPolicy,
     now: Moment,
 ) -> Decided {
+    decide_by(field, policy, Sight { profile, snapshot, now, work: &NoWork })
+}
+
+/// The same, with what is known of work.
+pub fn decide_by(field: Field, policy: &dyn SignalPolicy, sight: Sight<'_>) -> Decided {
+    let Sight { profile, snapshot, now, .. } = sight;
     let Field { candidates, mut eliminated } = field;
-    let matrix = Matrix::fill(policy.columns(), &candidates, profile, snapshot, now);
+    let matrix = Matrix::look(policy.columns(), &candidates, sight);
     let sheet = policy.score(&matrix, &Words { model: profile.model.as_str(), endpoint: profile.endpoint });
     let Folded { mut totals, terms, vetoed } = cost::fold(&sheet.answers, candidates.len());
     for (row, plugin) in vetoed {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::breaker::Turn;
 use crate::model::ModelName;
 use crate::node::Origin;
 
@@ -164,6 +165,18 @@ pub enum Event {
         /// Its name.
         node: Name,
     },
+    /// What became of requests changed how a backend is trusted.
+    Turned {
+        /// Its node's name.
+        node: Name,
+        /// How.
+        turn: Turn,
+    },
+    /// Every backend failed at once for what the network did: it is the router that was cut off.
+    CutOff {
+        /// How many.
+        backends: usize,
+    },
     /// There are as many machines as are kept.
     Crowded {
         /// What the first one that is left out calls itself.
@@ -176,7 +189,14 @@ pub enum Event {
 impl Event {
     /// Whether it changes who can be asked for what, as opposed to how ready they are.
     pub fn is_topology(&self) -> bool {
-        !matches!(self, Self::Loaded { .. } | Self::Unloaded { .. } | Self::Crowded { .. })
+        !matches!(
+            self,
+            Self::Loaded { .. }
+                | Self::Unloaded { .. }
+                | Self::Turned { .. }
+                | Self::CutOff { .. }
+                | Self::Crowded { .. }
+        )
     }
 
     /// Whether an operator should look at it.
@@ -189,6 +209,8 @@ impl Event {
                 | Self::Lost { .. }
                 | Self::Held { .. }
                 | Self::Slept { .. }
+                | Self::Turned { turn: Turn::Tripped(..) | Turn::LoadsFail(..), .. }
+                | Self::CutOff { .. }
                 | Self::Crowded { .. }
         )
     }
@@ -255,6 +277,23 @@ impl fmt::Display for Event {
             Self::Renamed { from, node } => write!(out, "{from} is called {node} from now on"),
             Self::Labelled { node } => write!(out, "{node} has other labels"),
             Self::Left { node } => write!(out, "{node} is not in the fleet any more"),
+            Self::Turned { node, turn: Turn::Tripped(cause, rest) } => {
+                write!(out, "{node} is tripped: {cause}; it is tried again in {} s", rest.as_secs())
+            }
+            Self::Turned { node, turn: Turn::Answers } => {
+                write!(out, "{node} answers requests again, and gets slowly more of them")
+            }
+            Self::Turned { node, turn: Turn::LoadsFail(row, rest) } => write!(
+                out,
+                "{node} failed to load models {row} times in a row while those in memory answer; none is loaded there \
+                 for {} s. If it goes on, start Ollama there again (ollama#17408)",
+                rest.as_secs()
+            ),
+            Self::Turned { node, turn: Turn::Loads } => write!(out, "{node} loads models again"),
+            Self::CutOff { backends } => write!(
+                out,
+                "all {backends} backends failed at once: this router was cut off; none of them is held back for it"
+            ),
             Self::Crowded { name, most } => write!(
                 out,
                 "{most} machines are known, which is as many as are kept; {name} and others are left out"

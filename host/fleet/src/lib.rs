@@ -8,14 +8,17 @@
 //! signals, [`cost`] folds their answers, [`decision`] ranks and explains.
 
 pub mod backend;
+pub mod breaker;
 pub mod candidate;
 pub mod column;
 pub mod cost;
 pub mod counters;
 pub mod decision;
+pub mod dispatch;
 pub mod event;
 pub mod fallback;
 pub mod fleet;
+pub mod hang;
 pub mod id;
 pub mod learned;
 pub mod live;
@@ -37,6 +40,7 @@ pub mod standing;
 mod why;
 
 pub use backend::{Backend, BackendKind, Holding, Reach};
+pub use breaker::{Breaker, Caution, Trial, Turn};
 pub use candidate::{Candidate, Eliminated, Elimination, Field};
 pub use column::{Column, Matrix};
 pub use counters::{Counters, Counts};

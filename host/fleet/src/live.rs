@@ -1,5 +1,6 @@
 //! What must be true this instant and not at the next heartbeat: a backend's death and the loads we started
-//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word.
+//! ourselves. Shared by all snapshots of the same backend; every field is one atomic word, and so is all that a decision
+//! reads of a breaker that nothing is held against.
 //!
 //! Without crediting one's own dispatches at once, a burst of requests all see the same idle machine.
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::breaker::Breaker;
 use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
 use crate::slots::Slots;
@@ -31,6 +33,8 @@ pub struct BackendLive {
     refused: AtomicBool,
     /// Grows with each piece of an answer. Only that it moves means something.
     pieces: AtomicU64,
+    /// Whether it keeps what it is trusted with.
+    pub breaker: Arc<Breaker>,
 }
 
 impl BackendLive {
@@ -99,6 +103,8 @@ pub struct HoldingLive {
     /// Requests that wait for the load under way.
     joined: AtomicU32,
     succeeded: AtomicMoment,
+    /// When we last had its backend let go of it.
+    evicted: AtomicMoment,
     /// When its backend last said that it does not have the model.
     denied: AtomicMoment,
     /// Until when nobody is sent here, because its backend said that it has too much to do.
@@ -126,6 +132,7 @@ impl HoldingLive {
             load_began: AtomicMoment::default(),
             joined: AtomicU32::new(0),
             succeeded: AtomicMoment::default(),
+            evicted: AtomicMoment::default(),
             denied: AtomicMoment::default(),
             busy_until: AtomicMoment::default(),
             refusals: AtomicU32::new(0),
@@ -171,6 +178,16 @@ impl HoldingLive {
         self.load_began.set(None);
         self.busy_until.set(None);
         self.refusals.store(0, Ordering::Release);
+    }
+
+    /// Its backend let go of the model because we asked it to, whatever the last poll said.
+    pub fn credit_eviction(&self, now: Moment) {
+        self.evicted.set(Some(now));
+    }
+
+    /// When we last had its backend let go of it, unless an answer came since.
+    pub fn evicted(&self) -> Option<Moment> {
+        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded < *evicted))
     }
 
     /// When a load that we started and that nobody answered for yet began.

@@ -19,6 +19,12 @@ impl<T> Reading<T> {
         Self { value, taken, best_before: taken.plus(keeps) }
     }
 
+    /// A reading taken at `taken` that may be believed until then: whoever told it says how old it is, and that it
+    /// holds still.
+    pub fn until(value: T, taken: Moment, best_before: Moment) -> Self {
+        Self { value, taken, best_before }
+    }
+
     /// The value, as long as it is fresh.
     pub fn at(&self, now: Moment) -> Option<&T> {
         (now <= self.best_before).then_some(&self.value)

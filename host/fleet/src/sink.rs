@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::event::Event;
 use crate::id::RequestId;
 use crate::model::ModelName;
 
@@ -13,6 +14,9 @@ pub trait Outcomes: Send + Sync {
     /// Takes the record. Called on the data thread, so it neither waits nor wakes another thread; what it cannot
     /// take at once it drops and counts.
     fn record(&self, outcome: Outcome);
+
+    /// A backend turned out to be worth less or more trust than before. As seldom as that is, the same holds.
+    fn changed(&self, event: Event);
 }
 
 /// How a request ended.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use herdwick_fleet::candidate::Lack;
 use herdwick_fleet::{
-    Backend, Basis, Decision, Elimination, Field, ModelName, Profile, Reach, Snapshot, Standing, decide,
+    Backend, Basis, Decision, Field, ModelName, Profile, Reach, Snapshot, Standing, decide,
 };
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -96,7 +96,7 @@ async fn look<'a>(
         let retry = if tries.is_first() {
             None
         } else {
-            let retry = router.budget.retry(&router.ledger.counters, deadline).await;
+            let retry = router.budget.retry(&router.scene.counters, deadline).await;
             Some(retry.ok_or_else(|| timed_out(router, tries))?)
         };
         let chance = match try_now(router, profile, tries)? {
@@ -152,8 +152,8 @@ fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Found, P
     // A rule's advice outranks the order of costs, as long as whom it names can serve.
     let advised = tries.advised_row();
     let advised = decided.candidates().find(|candidate| Some(candidate.backend.row) == advised);
-    let ticket =
-        Ticket::take(decision, advised.or_else(|| decided.candidates().next()), now, &router.line.freed);
+    let best = advised.or_else(|| decided.candidates().next());
+    let ticket = Ticket::take(decision, best, &router.scene, &router.line.freed);
     Ok(ticket.map_or(Found::Nothing { chance }, Found::Slot))
 }
 
@@ -163,8 +163,7 @@ fn refused(decision: &Decision, written: &str) -> Option<Problem> {
     if let Basis::Refused(plugin) = &decision.basis {
         return Some(Problem::PluginFailed { plugin: plugin.to_string() });
     }
-    let is_busy = |why: &Elimination| matches!(why, Elimination::Full { .. } | Elimination::Busy { .. });
-    let busy = decision.eliminated.iter().any(|out| is_busy(&out.why));
+    let busy = decision.eliminated.iter().any(|out| out.why.is_passing());
     let reasons = decision.eliminated.iter().map(|out| format!("{} {}", out.node, out.why));
     (!busy).then(|| Problem::Vetoed { name, reasons: reasons.collect::<Vec<_>>().join(", ") })
 }
@@ -175,6 +174,10 @@ pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, wri
     let reasons: Vec<_> = field.eliminated.iter().map(|out| format!("{} {}", out.node, out.why)).collect();
     match field.lack() {
         Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
+        Lack::Unreachable if field.next_chance().is_some() => {
+            let rest = field.next_chance().unwrap_or_default();
+            Problem::AllTripped { name, nodes: reasons.join(", "), rest }
+        }
         Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
         Lack::Dialect => Problem::OtherApi { name, nodes: reasons.join(", ") },
         _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {

@@ -11,12 +11,18 @@ use crate::relay::Body;
 use crate::rescue::RETRY_AFTER_S;
 use crate::ticket::Ticket;
 use crate::tries::Tries;
+use crate::vigil::Vigil;
 
 /// What an error of a backend is called when it is passed on.
 const CODE: HeaderValue = HeaderValue::from_static("upstream_error");
 
 /// A good answer, or an error that is the client's to read.
-pub(crate) fn response(answer: Answer, ticket: Ticket, profile: &Profile, why: &str) -> Response<Body> {
+pub(crate) fn response(
+    answer: Answer,
+    (ticket, vigil): (Ticket, Vigil),
+    profile: &Profile,
+    why: &str,
+) -> Response<Body> {
     let Answer { mut head, body } = answer;
     let said = [
         (headers::NODE, headers::text(&ticket.backend.node.name)),
@@ -33,8 +39,8 @@ pub(crate) fn response(answer: Answer, ticket: Ticket, profile: &Profile, why: &
             Body::full(bytes)
         }
         Content::Stream(mut stream) => {
-            stream.hold(ticket);
-            Body::Stream(Box::new(stream))
+            stream.hold(ticket, vigil);
+            Body::Stream(stream)
         }
         Content::Pass(mut pass) => {
             pass.hold(ticket);

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use herdwick_dialect::endpoint::Framing;
 use herdwick_dialect::verdict::{self, Verdict};
 use herdwick_dialect::{Endpoint, whole};
+use herdwick_fleet::hang::Sign;
 use herdwick_fleet::{Backend, RequestId};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::response::Parts;
@@ -47,7 +48,7 @@ pub(crate) enum Content {
     /// All of it; the connection is free again.
     Whole(Bytes, whole::Whole),
     /// A stream whose first frame is here.
-    Stream(Stream),
+    Stream(Box<Stream>),
     /// Too long to be held back.
     Pass(Pass),
 }
@@ -61,6 +62,8 @@ pub(crate) enum Failure {
     Broke(hyper::Error),
     /// The answer is not what it claims to be.
     Garbled(&'static str),
+    /// It was given up on.
+    Hung(Sign),
     /// A model was loaded where an answer was asked for.
     OnlyLoaded,
     /// The backend answered with an error.
@@ -196,7 +199,7 @@ impl Failure {
         use herdwick_fleet::Failure as Class;
         match self {
             Self::Unanswered(failure) => failure.class(),
-            Self::Broke(_) | Self::Garbled(_) => Class::Cut,
+            Self::Broke(_) | Self::Garbled(_) | Self::Hung(_) => Class::Cut,
             Self::OnlyLoaded => Class::Status,
             Self::Answered(answered) => match answered.verdict {
                 Verdict::Busy => Class::Overloaded,
@@ -214,7 +217,7 @@ impl Failure {
         match self {
             Self::Answered(answered) => answered.status.as_u16(),
             Self::OnlyLoaded => 200,
-            Self::Unanswered(_) | Self::Broke(_) | Self::Garbled(_) => 0,
+            Self::Unanswered(_) | Self::Broke(_) | Self::Garbled(_) | Self::Hung(_) => 0,
         }
     }
 }
@@ -225,6 +228,7 @@ impl fmt::Display for Failure {
             Self::Unanswered(failure) => failure.fmt(out),
             Self::Broke(error) => write!(out, "its answer broke off before it began ({error})"),
             Self::Garbled(what) => out.write_str(what),
+            Self::Hung(sign) => sign.fmt(out),
             Self::OnlyLoaded => out.write_str("it loaded the model and gave no answer"),
             Self::Answered(answered) => answered.fmt(out),
         }

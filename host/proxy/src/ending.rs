@@ -9,27 +9,22 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use herdwick_dialect::Figures;
-use herdwick_fleet::{Counters, Ending, ModelName, Outcome, Outcomes, RequestId};
+use herdwick_fleet::{Ending, ModelName, Outcome, RequestId};
 use http::Response;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::peer::{Peer, UnderWay};
 use crate::relay::{Body, Broken};
 use crate::routes::Route;
+use crate::scene::Scene;
 use crate::ticket::Ticket;
 
 /// What the log calls a path that is no route: what the client wrote may hold anything.
 const NO_ROUTE: &str = "unknown";
 
-/// Who hears how requests end, and what is counted of them.
-pub(crate) struct Ledger {
-    pub(crate) outcomes: Arc<dyn Outcomes>,
-    pub(crate) counters: Arc<Counters>,
-}
-
 /// A request under way. Dropping it reports how it ended.
 pub(crate) struct Account {
-    ledger: Arc<Ledger>,
+    scene: Arc<Scene>,
     id: RequestId,
     began: Instant,
     /// Whether the answer's head is all of it, as for `HEAD`.
@@ -50,10 +45,10 @@ pub(crate) struct Followed {
 
 impl Account {
     /// A request's head is here. Until something else is said, its client left.
-    pub(crate) fn open(ledger: &Arc<Ledger>, id: RequestId, peer: &Arc<Peer>, route: Option<&Route>) -> Self {
+    pub(crate) fn open(scene: &Arc<Scene>, id: RequestId, peer: &Arc<Peer>, route: Option<&Route>) -> Self {
         let counts = matches!(route, Some(Route::Inference(_)));
         if counts {
-            ledger.counters.began();
+            scene.counters.began();
         }
         let outcome = Outcome {
             id,
@@ -72,9 +67,9 @@ impl Account {
             prompt_tokens: None,
             answer_tokens: None,
         };
-        let (ledger, outcome) = (Arc::clone(ledger), Some(Box::new(outcome)));
+        let (scene, outcome) = (Arc::clone(scene), Some(Box::new(outcome)));
         let under_way = peer.begin(counts);
-        Self { ledger, id, began: Instant::now(), head_only: false, counts, outcome, under_way }
+        Self { scene, id, began: Instant::now(), head_only: false, counts, outcome, under_way }
     }
 
     /// Whose it is.
@@ -96,7 +91,7 @@ impl Account {
     pub(crate) async fn waits_for<T>(&mut self, slot: impl Future<Output = T>) -> T {
         let began = Instant::now();
         let got = {
-            let _waiting = self.ledger.counters.waits();
+            let _waiting = self.scene.counters.waits();
             slot.await
         };
         self.note(|outcome| outcome.queued += began.elapsed());
@@ -173,9 +168,9 @@ impl Drop for Account {
         let Some(mut outcome) = self.outcome.take() else { return };
         outcome.total = self.began.elapsed();
         if self.counts {
-            self.ledger.counters.ended(&outcome);
+            self.scene.counters.ended(&outcome);
         }
-        self.ledger.outcomes.record(*outcome);
+        self.scene.outcomes.record(*outcome);
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! File order is the order of a request: [`server`] accepts, `pipeline` tells the whole story, [`gate`] says who
 //! may come in, `routes` names the route, `encoding`, `body` and `asked` read the request, `admission` waits for a slot
-//! and decides, `attempt` and `upstream` ask a backend, `tries` says what next if that failed, `answer` and `relay` pass
+//! and decides, `attempt` and `upstream` ask a backend, `vigil` watches whether an answer can still come, `tries` says what next if that failed, `answer` and `relay` pass
 //! on what came, `rescue` writes every error of ours, `ending` tells how it ended. Start with `pipeline`.
 
 mod admission;
@@ -32,6 +32,7 @@ mod rescue;
 mod room;
 mod router;
 mod routes;
+mod scene;
 mod seats;
 pub mod server;
 mod show;
@@ -40,6 +41,7 @@ mod ticket;
 mod timestamp;
 mod tries;
 mod upstream;
+mod vigil;
 
 pub use aliases::Aliases;
 pub use aside::{Aside, BEAT_BYTES, Matter};

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::admission::{self, Admitted};
 use crate::aside::{self, Matter};
-use crate::attempt::{self, Call, Content};
+use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::{Account, Followed};
 use crate::peer::Peer;
 use crate::relay::Body;
@@ -18,6 +18,7 @@ use crate::rescue::Problem;
 use crate::router::Router;
 use crate::routes::{self, Route};
 use crate::tries::{Ended, Tries};
+use crate::vigil::Vigil;
 use crate::{aggregate, answer, asked, encoding, gate, headers, ready, show};
 
 /// Answers one request. Never fails: what goes wrong becomes a response that says so.
@@ -30,7 +31,7 @@ pub(crate) async fn serve(
     let family = Family::of_path(request.uri().path());
     let admitted = router.gate.admit(peer, &request);
     let route = routes::find(request.method(), request.uri().path());
-    let mut account = Account::open(&router.ledger, id, peer, route.as_ref().ok());
+    let mut account = Account::open(&router.scene, id, peer, route.as_ref().ok());
     account.has_no_body(request.method() == Method::HEAD);
     let (admitted, answered) = match admitted {
         Err(refused) => (None, Err(refused)),
@@ -172,23 +173,25 @@ async fn attempt(
         };
     account.asks(&ticket);
     let began = Instant::now();
-    let asked = attempt::ask(router, &ticket.backend, call).await;
+    let mut vigil = Vigil::over_request(&router.scene, ticket.backend.row, &profile.model);
+    let asked = vigil.over(attempt::ask(router, &ticket.backend, call)).await;
+    let asked = asked.unwrap_or_else(|sign| Err(Failure::Hung(sign)));
     drop(retry);
     match asked {
         Ok(answer) => {
             if answer.head.status.is_success() {
-                ticket.succeeded(router.now());
+                ticket.succeeded();
             }
             if let Content::Whole(_, facts) = &answer.body {
                 account.learns(facts.figures);
             }
             let why = ticket.why();
-            let response = answer::response(answer, ticket, profile, &why);
+            let response = answer::response(answer, (ticket, vigil), profile, &why);
             account.because(why);
             Ok(response)
         }
         Err(failure) => {
-            ticket.heard(failure.class(), router.now());
+            ticket.failed(&failure);
             tries.failed(&ticket, failure, began.elapsed());
             // The slot is free before anybody thinks about what to do next, and the plugins are let go before anybody
             // waits.

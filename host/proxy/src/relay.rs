@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use crate::attempt::{Answered, Call, Failure};
 use crate::ticket::Ticket;
 use crate::upstream::Link;
+use crate::vigil::Vigil;
 
 /// The body of every response.
 pub(crate) enum Body {
@@ -44,6 +45,8 @@ pub(crate) struct Stream {
     link: Option<Link>,
     /// Until the last frame is here.
     ticket: Option<Ticket>,
+    /// As long as there is a ticket: whether more can still come.
+    vigil: Option<Vigil>,
     /// Who answers, for telling the client.
     node: Option<Arc<str>>,
 }
@@ -83,8 +86,8 @@ enum Break {
 
 impl Stream {
     /// Waits for the first whole frame. Until it is here another backend may be asked.
-    pub(crate) async fn begin(call: &Call, incoming: Incoming, link: Link) -> Result<Self, Failure> {
-        let mut stream = Self {
+    pub(crate) async fn begin(call: &Call, incoming: Incoming, link: Link) -> Result<Box<Self>, Failure> {
+        let mut stream = Box::new(Self {
             endpoint: call.endpoint,
             id: call.id,
             incoming,
@@ -95,8 +98,9 @@ impl Stream {
             broke: false,
             link: Some(link),
             ticket: None,
+            vigil: None,
             node: None,
-        };
+        });
         loop {
             let data = match stream.incoming.frame().await {
                 Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -133,10 +137,13 @@ impl Stream {
     }
 
     /// Keeps the slot until the answer's end.
-    pub(crate) fn hold(&mut self, ticket: Ticket) {
+    pub(crate) fn hold(&mut self, ticket: Ticket, mut vigil: Vigil) {
         // A short answer may have come in one piece.
         self.node = Some(Arc::clone(&ticket.backend.node.name));
-        self.ticket = Some(ticket).filter(|_| !self.is_said());
+        if !self.is_said() {
+            vigil.goes_on();
+            (self.ticket, self.vigil) = (Some(ticket), Some(vigil));
+        }
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -147,7 +154,12 @@ impl Stream {
             if self.over {
                 return Poll::Ready(None);
             }
-            match ready!(Pin::new(&mut self.incoming).poll_frame(context)) {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+                ready!(self.watch(context));
+                self.break_off(Break::Lost);
+                continue;
+            };
+            match frame {
                 // Behind the last frame only the end of the body is awaited, so that the connection can be used again.
                 Some(_) if self.is_said() => self.close(),
                 // Trailers say nothing that we pass on.
@@ -155,6 +167,14 @@ impl Stream {
                 Some(Err(_)) => self.break_off(Break::Lost),
                 None => self.finish(),
             }
+        }
+    }
+
+    /// Nothing is here now. Returns when nothing will come any more.
+    fn watch(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        match &mut self.vigil {
+            Some(vigil) => vigil.poll(context).map(drop),
+            None => Poll::Pending,
         }
     }
 
@@ -171,7 +191,7 @@ impl Stream {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
                 if self.is_said() {
                     // The work is done, whenever the backend ends the body.
-                    self.ticket = None;
+                    self.let_go();
                 }
             }
             Err(bad) => {
@@ -186,11 +206,21 @@ impl Stream {
         self.ending.is_over()
     }
 
+    /// Gives the slot back. A backend that ended with an error of its own is charged with it.
+    fn let_go(&mut self) {
+        if let Some(ticket) = self.ticket.take()
+            && self.ending.end() == End::Failed
+        {
+            ticket.broke(fleet::Failure::Status);
+        }
+        self.vigil = None;
+    }
+
     /// Ends without another word. The connection is not used again.
     fn close(&mut self) {
         self.over = true;
         self.link = None;
-        self.ticket = None;
+        self.let_go();
     }
 
     /// The backend ended its answer.
@@ -204,7 +234,7 @@ impl Stream {
             if let Some(link) = self.link.take() {
                 link.give_back();
             }
-            self.ticket = None;
+            self.let_go();
             return;
         }
         if readable && !rest.is_empty() {
@@ -242,7 +272,11 @@ impl Stream {
         self.over = true;
         self.broke = true;
         self.link = None;
-        self.ticket = None;
+        self.vigil = None;
+        match (self.ticket.take(), why) {
+            (None, _) | (_, Break::Stopping) => {}
+            (Some(ticket), _) => ticket.broke(fleet::Failure::Cut),
+        }
     }
 }
 
@@ -259,6 +293,12 @@ impl Pass {
         }
     }
 
+    fn broke(&mut self) {
+        if let Some((_, Some(ticket))) = self.held.take() {
+            ticket.broke(fleet::Failure::Cut);
+        }
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         if let Some(begun) = self.begun.take() {
             return Poll::Ready(Some(Ok(Frame::data(begun))));
@@ -270,9 +310,9 @@ impl Pass {
         match &frame {
             Some(Ok(_)) if !self.incoming.is_end_stream() => {}
             // The connection is unusable; the slot is free.
-            Some(Err(_)) => self.held = None,
+            Some(Err(_)) => self.broke(),
             None if !self.is_framed => {
-                self.held = None;
+                self.broke();
                 return Poll::Ready(Some(Err(Broken::Unfinished)));
             }
             Some(Ok(_)) | None => {

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use herdwick_dialect::{Family, failure};
 use herdwick_fleet::{ModelName, RequestId};
@@ -71,6 +72,8 @@ pub(crate) enum Problem {
     ModelNotFound { name: String, nearest: Option<ModelName> },
     /// Only nodes that cannot be asked now have it.
     ModelOffline { name: String, nodes: String },
+    /// Every node that has it failed lately, and rests.
+    AllTripped { name: String, nodes: String, rest: Duration },
     /// Only servers have it that speak another API.
     OtherApi { name: String, nodes: String },
     /// The nodes that answer do not have it; others have not told yet what they have.
@@ -122,9 +125,10 @@ impl Problem {
             Self::CloudRefused { .. } => (StatusCode::FORBIDDEN, "cloud_refused"),
             Self::ModelNotFound { .. } => (StatusCode::NOT_FOUND, "model_not_found"),
             Self::OtherApi { .. } => (StatusCode::BAD_REQUEST, "other_api"),
-            Self::ModelOffline { .. } | Self::ModelUnheard { .. } | Self::NoNode { .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "no_node")
-            }
+            Self::ModelOffline { .. }
+            | Self::AllTripped { .. }
+            | Self::ModelUnheard { .. }
+            | Self::NoNode { .. } => (StatusCode::SERVICE_UNAVAILABLE, "no_node"),
             Self::NodesFailed { .. } => (StatusCode::BAD_GATEWAY, "node_failed"),
             Self::Vetoed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "vetoed"),
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
@@ -159,6 +163,16 @@ impl Problem {
         )
     }
 
+    /// Seconds after which trying again makes sense.
+    fn retry_after(&self) -> u32 {
+        match self {
+            Self::AllTripped { rest, .. } => {
+                u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
+            }
+            _ => RETRY_AFTER_S,
+        }
+    }
+
     /// The response, in the shape of the dialect that was spoken.
     pub(crate) fn response(&self, family: Family, id: RequestId) -> Response<Body> {
         let (status, code) = self.class();
@@ -173,7 +187,7 @@ impl Problem {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+            headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after()));
         } else if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             // OpenAI's and Anthropic's clients would try some of these again, for nothing.
             headers.insert(SHOULD_RETRY, HeaderValue::from_static("false"));
@@ -304,6 +318,11 @@ impl fmt::Display for Problem {
                     "no node that has model '{name}' can be asked now: {nodes}; start it again, or let it take work again"
                 )
             }
+            Self::AllTripped { name, nodes, rest } => write!(
+                out,
+                "every node that has model '{name}' failed lately: {nodes}; try again in {} s, and see `herdwick status`",
+                rest.as_secs() + 1
+            ),
             Self::OtherApi { name, nodes } => write!(
                 out,
                 "model '{name}' is only where another API is spoken: {nodes}; ask for it by OpenAI's, like \

@@ -13,10 +13,10 @@ use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
 use crate::encoding::DECODERS;
-use crate::ending::Ledger;
 use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
 use crate::room::Room;
+use crate::scene::Scene;
 use crate::upstream::Pools;
 
 /// Bounds of the data plane. Every field has a default that suits a home and an office.
@@ -106,13 +106,11 @@ pub struct Router {
     pub(crate) budget: Budget,
     /// The right to unpack a body.
     pub(crate) decoders: Arc<Semaphore>,
-    pub(crate) ledger: Arc<Ledger>,
-    fleet: Arc<ArcSwap<Snapshot>>,
+    pub(crate) scene: Arc<Scene>,
     published: watch::Receiver<Generation>,
     policy: Arc<dyn LivePolicy>,
     ring: Arc<Ring>,
     aside: Arc<dyn Aside>,
-    start: Instant,
 }
 
 impl Router {
@@ -141,13 +139,11 @@ impl Router {
             ids: Ids::default(),
             budget: Budget::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),
-            ledger: Arc::new(Ledger { outcomes, counters }),
-            fleet,
+            scene: Arc::new(Scene { outcomes, counters, fleet, start }),
             published,
             policy,
             ring,
             aside,
-            start,
         }
     }
 
@@ -160,7 +156,7 @@ impl Router {
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
-        self.fleet.load_full()
+        self.scene.snapshot()
     }
 
     pub(crate) fn published(&self) -> watch::Receiver<Generation> {
@@ -172,6 +168,6 @@ impl Router {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        Moment::on(self.start, Instant::now())
+        self.scene.now()
     }
 }

@@ -80,7 +80,7 @@ pub(crate) async fn show(
 fn content(content: Content) -> Body {
     match content {
         Content::Whole(bytes, _) => Body::full(bytes),
-        Content::Stream(stream) => Body::Stream(Box::new(stream)),
+        Content::Stream(stream) => Body::Stream(stream),
         Content::Pass(pass) => Body::Pass(Box::new(pass)),
     }
 }

@@ -4,8 +4,11 @@
 use std::sync::Arc;
 
 use herdwick_fleet::live::{HoldingLive, LoadCredit};
-use herdwick_fleet::{Backend, Candidate, Decision, Failure, Moment, Residency, SlotGuard};
+use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, SlotGuard, Trial};
 use tokio::sync::Notify;
+
+use crate::attempt::Failure;
+use crate::scene::Scene;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
 pub(crate) struct Ticket {
@@ -15,6 +18,9 @@ pub(crate) struct Ticket {
     /// This request's part in a load, until an answer proves the model resident.
     load: Option<LoadCredit>,
     slot: Option<SlotGuard>,
+    /// Its backend failed lately, and is tried by a few at a time.
+    trial: Option<Trial>,
+    scene: Arc<Scene>,
     freed: Arc<Notify>,
 }
 
@@ -23,7 +29,7 @@ impl Ticket {
     pub(crate) fn take(
         decision: &Arc<Decision>,
         best: Option<&Candidate>,
-        now: Moment,
+        scene: &Arc<Scene>,
         freed: &Arc<Notify>,
     ) -> Option<Self> {
         let Candidate { backend, holding } = best?;
@@ -32,13 +38,15 @@ impl Ticket {
         let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
         let residency = ranked.and_then(|ranked| ranked.residency);
         let loads = matches!(residency, Some(Residency::OnDisk | Residency::Warm | Residency::Loading));
-        let load = loads.then(|| live.join_load(now));
+        let load = loads.then(|| live.join_load(scene.now()));
         Some(Self {
             backend: Arc::clone(backend),
             decision: Arc::clone(decision),
             live,
             load,
             slot: Some(slot),
+            trial: backend.live.breaker.begin(),
+            scene: Arc::clone(scene),
             freed: Arc::clone(freed),
         })
     }
@@ -53,20 +61,41 @@ impl Ticket {
         }
     }
 
-    /// The backend failed in a way that says something to everybody who would be sent there next.
-    pub(crate) fn heard(&self, failure: Failure, now: Moment) {
-        match failure {
-            Failure::ModelMissing => self.live.mark_denied(now),
-            Failure::Overloaded => self.live.mark_busy(now),
+    /// The backend failed before its answer began, which says something to everybody who would be sent there next.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        let now = self.scene.now();
+        match failure.class() {
+            Class::ModelMissing => self.live.mark_denied(now),
+            Class::Overloaded => self.live.mark_busy(now),
             _ => {}
         }
+        let breaker = &self.backend.live.breaker;
+        let turn = match failure {
+            Failure::Hung(_) => breaker.hung(now),
+            // It did as it was told, and not as it was meant: that is between us and its version.
+            Failure::OnlyLoaded => None,
+            failure => breaker.failed(failure.class(), self.load.is_some(), now),
+        };
+        self.scene.turned(&self.backend, turn);
+    }
+
+    /// Its answer broke off after it had begun.
+    pub(crate) fn broke(self, failure: Class) {
+        let turn = self.backend.live.breaker.failed(failure, false, self.scene.now());
+        self.scene.turned(&self.backend, turn);
     }
 
     /// A good answer began: the model is resident there. An error proves nothing, and a node that fails fast
     /// must not look like one that is ready.
-    pub(crate) fn succeeded(&mut self, now: Moment) {
+    pub(crate) fn succeeded(&mut self) {
+        let now = self.scene.now();
         self.live.credit_success(now);
-        self.load = None;
+        let turn = self.backend.live.breaker.succeeded(self.load.take().is_some(), now);
+        self.scene.turned(&self.backend, turn);
+        if self.trial.is_some() {
+            // More may try it now than before.
+            self.freed.notify_waiters();
+        }
     }
 }
 
@@ -74,6 +103,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         // First the slot, then the word that it is free.
         self.slot = None;
+        self.trial = None;
         self.freed.notify_waiters();
     }
 }

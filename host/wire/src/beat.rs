@@ -3,18 +3,21 @@
 //! Fields are added, never changed; a reader ignores what it does not know. Ages instead of times, since clocks
 //! differ. Nothing here says where the agent is: that is the address of its connection.
 //!
-//! `facts` is how an agent puts what it found into a beat, `report` how a router takes it for what it is worth; `limits`
-//! holds for both.
+//! `facts` is how an agent puts what it found into a beat, `report` how a router takes it for what it is worth, with
+//! `check` for what is wrong with it; `limits` holds for both.
 
+mod check;
 mod facts;
 pub mod limits;
 mod report;
 
+pub(crate) use check::{Check, cut};
 pub use facts::{machine_name, models_hash};
 pub use report::Seen;
-pub(crate) use report::cut;
 
 use serde::{Deserialize, Serialize};
+
+use crate::machine::MachineFacts;
 
 /// One heartbeat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +47,9 @@ pub struct Beat {
     /// Numbers about the machine, by the names of the columns that plugins see.
     #[serde(default)]
     pub readings: Vec<ReadingBeat>,
+    /// What people want to know of the machine. Absent = as said before: it comes along now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<MachineFacts>,
 }
 
 /// One model server.

@@ -7,6 +7,7 @@ pub mod bench;
 pub mod herd;
 mod hex;
 pub mod learned;
+pub mod machine;
 pub mod nodes;
 pub mod seal;
 pub mod session;

@@ -16,9 +16,10 @@
 
 use std::collections::BTreeMap;
 
-use herdwick_fleet::{Moment, Node, Snapshot};
+use herdwick_fleet::{Backend, Column, Moment, Node, Reading, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use crate::machine::MachineFacts;
 use crate::status::NodeView;
 
 /// Every machine.
@@ -50,6 +51,23 @@ pub struct MachineView {
     pub labels: BTreeMap<String, String>,
     /// Its model servers.
     pub servers: Vec<NodeView>,
+    /// What its agent tells people of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facts: Option<MachineFacts>,
+    /// What its agent tells plugins of it, as far as that is believed now.
+    #[serde(default)]
+    pub readings: Vec<ReadingView>,
+}
+
+/// A number about a machine that plugins see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReadingView {
+    /// The name of its column, like `mem.free-bytes`.
+    pub name: String,
+    /// In the unit of its name.
+    pub value: f64,
+    /// Milliseconds since it was so.
+    pub age_ms: u64,
 }
 
 /// The agent of a machine.
@@ -135,6 +153,8 @@ impl MachineView {
             agent: AgentView::new(node, now),
             draining: draining(node),
             labels: node.labels.clone(),
+            facts: None,
+            readings: own.clone().next().map(|backend| readings(backend, now)).unwrap_or_default(),
             servers: own.map(|backend| NodeView::new(backend, now)).collect(),
         }
     }
@@ -150,6 +170,17 @@ impl AgentView {
             heard_ms: heard.map(|age| u64::try_from(age).unwrap_or(u64::MAX)),
         })
     }
+}
+
+/// What is told of the machine of a backend. An agent tells all of its servers the same.
+fn readings(backend: &Backend, now: Moment) -> Vec<ReadingView> {
+    let fresh = backend.readings.iter().filter(|(_, reading)| reading.at(now).is_some());
+    let view = |(column, reading): (&Column, &Reading<f64>)| ReadingView {
+        name: column.name().to_owned(),
+        value: *reading.last(),
+        age_ms: u64::try_from(now.since(reading.taken()).as_millis()).unwrap_or(u64::MAX),
+    };
+    fresh.map(view).collect()
 }
 
 /// Who wants that a machine takes no new work.

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use herdwick_fleet::{Backend, Counts, Holding, Moment, Node, Reach, Snapshot, Standing};
+use herdwick_fleet::breaker::Phase;
+use herdwick_fleet::hang::stalled;
+use herdwick_fleet::{Backend, Caution, Counts, Holding, Moment, Node, Reach, Snapshot, Standing};
 use serde::{Deserialize, Serialize};
 
 use crate::admin::state;
@@ -73,6 +75,14 @@ pub struct NodeView {
     pub reach: String,
     /// Why nobody is sent there; empty when somebody may be.
     pub why: String,
+    /// How requests to it fared: `passing`, `tripped` or `probation`; empty from versions that do not tell.
+    pub breaker: String,
+    /// Why it gets fewer requests than it takes, for people; empty when it gets what there is.
+    pub caution: String,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Share of failures of the last five minutes; `None` without a request.
+    pub failed_ratio: Option<f64>,
     /// Its software's version, empty when unknown.
     pub version: String,
     /// Seconds since it last answered a probe.
@@ -170,12 +180,39 @@ impl NodeView {
             origin: backend.origin.to_string(),
             reach: Self::reach_of(backend).to_owned(),
             why: backend.unreachable().unwrap_or_default().to_owned(),
+            breaker: phase(backend.live.breaker.phase(now)).to_owned(),
+            caution: caution(backend, now).unwrap_or_default(),
+            failures: backend.live.breaker.row(),
+            failed_ratio: backend.live.breaker.share(now),
             version: backend.version.to_string(),
             seen_s: backend.seen.map(|seen| now.since(seen).as_secs()),
             models: backend.holdings.values().map(|holding| ModelView::new(holding, now)).collect(),
             ..Self::of(&backend.node, now)
         }
     }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Passing => "passing",
+        Phase::Tripped(_) => "tripped",
+        Phase::Probation(_) => "probation",
+    }
+}
+
+/// The weightiest thing that is held against it.
+fn caution(backend: &Backend, now: Moment) -> Option<String> {
+    let breaker = &backend.live.breaker;
+    let stalled = || Some(format!("does not answer its own agent for {} s", stalled(backend)?.as_secs()));
+    let probation = || match breaker.phase(now) {
+        Phase::Probation(Some(_)) => Some("answers again after failures, and gets slowly more".to_owned()),
+        Phase::Probation(None) => Some("failed, and is tried with the next request".to_owned()),
+        _ => None,
+    };
+    let said = breaker.caution(0, now).filter(|caution| !matches!(caution, Caution::Tried(_)));
+    let said = said.or_else(|| breaker.load_caution(now)).map(|caution| caution.to_string());
+    let said = said.or_else(stalled).or_else(probation)?;
+    Some(said.strip_prefix("is ").unwrap_or(&said).to_owned())
 }
 
 impl ModelView {

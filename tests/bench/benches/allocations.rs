@@ -14,8 +14,8 @@ use herdwick_bench::client::{Client, question};
 use herdwick_bench::mock::{MODEL, Mock};
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
-    Claim, Counters, Fleet, Generation, Model, ModelName, Moment, Observation, Origin, Outcome, Outcomes,
-    ResidentClaim, Ring, Snapshot,
+    Claim, Counters, Event, Fleet, Generation, Model, ModelName, Moment, Observation, Origin, Outcome,
+    Outcomes, ResidentClaim, Ring, Snapshot,
 };
 use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_proxy::gate::Trust;
@@ -52,6 +52,8 @@ struct NoLog;
 
 impl Outcomes for NoLog {
     fn record(&self, _: Outcome) {}
+
+    fn changed(&self, _: Event) {}
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are what it is for")]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use herdwick_wire::beat::{Beat, ForwardBeat, ReadingBeat, ServerBeat, limits};
+use herdwick_wire::beat::{Beat, ForwardBeat, ServerBeat, limits};
 use tokio::time::Instant;
 
 use crate::beat::session::Session;
@@ -14,9 +14,6 @@ use crate::collect::Collector;
 use crate::door::{Door, Doors, Guests, RouterId};
 use crate::servers::board::{Board, Server};
 use crate::sockets::{self, Connections};
-
-/// How old a look at the machine may be; several routers share one.
-const READINGS: Duration = Duration::from_millis(900);
 
 /// Who speaks: the same in every beat.
 #[derive(Clone, Debug)]
@@ -39,21 +36,26 @@ pub(crate) struct Listener {
     pub(crate) others: u32,
 }
 
+/// What a composer says.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) board: Arc<Board>,
+    pub(crate) doors: Arc<Doors>,
+    pub(crate) guests: Arc<Guests>,
+    pub(crate) collector: Arc<Collector>,
+}
+
 /// Makes beats.
 #[derive(Debug)]
 pub(crate) struct Composer {
     speaker: Speaker,
-    board: Arc<Board>,
-    doors: Arc<Doors>,
-    guests: Arc<Guests>,
+    known: Known,
     looks: Mutex<Looks>,
 }
 
 /// What was seen last, for all routers.
 #[derive(Debug, Default)]
 struct Looks {
-    collector: Collector,
-    readings: Option<(Instant, Vec<ReadingBeat>)>,
     clients: BTreeMap<u16, Vec<IpAddr>>,
     /// When they are looked for again.
     due: Option<Instant>,
@@ -61,21 +63,23 @@ struct Looks {
 
 impl Composer {
     /// Says what these know.
-    pub(crate) fn new(speaker: Speaker, board: Arc<Board>, doors: Arc<Doors>, guests: Arc<Guests>) -> Self {
-        Self { speaker, board, doors, guests, looks: Mutex::default() }
+    pub(crate) fn new(speaker: Speaker, known: Known) -> Self {
+        Self { speaker, known, looks: Mutex::default() }
     }
 
     /// One beat, with one of the lists of models that the router does not have: several might not fit. A server whose
     /// door is not known yet is left out: a router could not reach it.
     pub(crate) fn beat(&self, listener: Listener, session: &Session) -> Beat {
-        let servers = self.board.servers();
-        let (readings, clients) = self.looks(&servers);
+        let Known { board, doors, guests, collector } = &self.known;
+        let servers = board.servers();
+        let clients = self.clients(&servers);
+        let (readings, facts) = collector.look();
         let mut listed = false;
         let server = |(port, server): (&u16, &Server)| {
-            let forward = match self.doors.door(listener.here, *port, server) {
+            let forward = match doors.door(listener.here, *port, server) {
                 Some(Door::Direct) => None,
                 Some(Door::Forwarded(port)) => {
-                    Some(ForwardBeat { port, bearer: self.guests.bearer(listener.router).ok()? })
+                    Some(ForwardBeat { port, bearer: guests.bearer(listener.router).ok()? })
                 }
                 // Why it does not answer is worth telling without a door.
                 None if server.down().is_some() => None,
@@ -85,7 +89,7 @@ impl Composer {
             let direct = direct.filter(|client| **client != listener.there).count();
             let foreign = u32::try_from(direct)
                 .unwrap_or(u32::MAX)
-                .saturating_add(self.guests.others(listener.router, *port));
+                .saturating_add(guests.others(listener.router, *port));
             let has_it = session.has(*port, &server.said.models_hash);
             let list = (!has_it && !std::mem::replace(&mut listed, true)).then(|| server.models.to_vec());
             let age_ms = millis(server.told.elapsed().min(limits::SERVER_AGE));
@@ -102,26 +106,20 @@ impl Composer {
             other_routers: listener.others,
             servers: servers.iter().filter_map(server).take(limits::SERVERS).collect(),
             readings,
+            facts: session.wants(&facts, Instant::now()).then_some(facts),
         }
     }
 
-    /// Looks at the machine, unless somebody just did.
-    fn looks(&self, servers: &BTreeMap<u16, Server>) -> (Vec<ReadingBeat>, BTreeMap<u16, Vec<IpAddr>>) {
+    /// Who asks the servers beside us, unless somebody just looked.
+    fn clients(&self, servers: &BTreeMap<u16, Server>) -> BTreeMap<u16, Vec<IpAddr>> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
-        let Looks { collector, readings, clients, due } = &mut *looks;
+        let Looks { clients, due } = &mut *looks;
         let now = Instant::now();
-        if readings.as_ref().is_none_or(|(at, _)| now - *at >= READINGS) {
-            *readings = Some((now, collector.look()));
-        }
         if due.is_none_or(|due| now >= due) {
             *clients = clients_of(servers);
             *due = Some(now + sockets::believed(now.elapsed()));
         }
-        let aged = readings.iter().flat_map(|(at, readings)| {
-            let age_ms = millis(now - *at);
-            readings.iter().map(move |reading| ReadingBeat { age_ms, ..reading.clone() })
-        });
-        (aged.collect(), clients.clone())
+        clients.clone()
     }
 }
 

@@ -341,7 +341,7 @@ impl Reporting {
                 return Ok(Ended::Done);
             }
             let taken = answer.status == StatusCode::OK;
-            match self.session.answered(&beat, taken, &answer.reply) {
+            match self.session.answered(&beat, sent, taken, &answer.reply) {
                 Answered::Taken => {
                     (worked, introductions, refusals) = (true, 0, 0);
                     self.taken(&answer, address, phase);

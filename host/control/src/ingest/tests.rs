@@ -51,6 +51,7 @@ fn router(seed: u8) -> (Ingest, Arc<Notes>) {
         secret: [seed; 32],
         desk: Arc::clone(&desk) as _,
         fleet: Arc::default(),
+        facts: Arc::default(),
         port: PORT,
         is_own: Box::new(|address| address.is_loopback()),
         start: Instant::now(),
@@ -78,6 +79,7 @@ impl Sender {
             other_routers: 0,
             servers: vec![ServerBeat::new(BackendKind::Ollama, 11_434)],
             readings: Vec::new(),
+            facts: None,
         };
         Self { identity: Identity::from_seed(&[seed; 32]), router: None, beat }
     }
@@ -224,6 +226,7 @@ fn what_was_caught_on_the_wire_is_worth_nothing() {
         secret: [3; 32],
         desk: Arc::clone(&desk) as _,
         fleet: Arc::default(),
+        facts: Arc::default(),
         port: PORT,
         is_own: Box::new(|_| false),
         start: Instant::now(),

@@ -128,6 +128,9 @@ impl Member {
         let backend = self.backend();
         backend.seen = Some(at);
         if backend.reach != Reach::Up {
+            if matches!(backend.reach, Reach::Down(_)) {
+                backend.live.breaker.is_back(at);
+            }
             backend.reach = Reach::Up;
             let (node, version) = (Arc::clone(&backend.node.name), Arc::clone(&backend.version));
             events.push(Event::Up { node, version });

@@ -16,7 +16,8 @@ use crate::remembered::Source;
 use crate::report::{Agent, Door, Report, ServerReport};
 use crate::standing::{Draining, Standing};
 
-/// Readings of a heartbeat are believed until so many are missed.
+/// Readings of a heartbeat are believed until so many are missed, however old they were: their agent knows how long each
+/// holds, and tells none that does not.
 const KEEPS: u32 = super::STALE_AFTER;
 
 impl Fleet {
@@ -46,7 +47,7 @@ impl Fleet {
         self.miss(node, &told, &mut events);
         let readings = readings.into_iter().filter(|(_, value, _)| value.is_finite());
         let readings: Vec<_> = readings
-            .map(|(column, value, age)| (column, Reading::new(value, earlier(at, age), keeps)))
+            .map(|(column, value, age)| (column, Reading::until(value, earlier(at, age), at.plus(keeps))))
             .collect();
         for row in told {
             if let Some(member) = self.members.get_mut(&row) {

@@ -105,16 +105,16 @@ fn requests_of_others_take_slots_of_what_is_in_memory() {
 }
 
 #[test]
-fn readings_are_as_old_as_they_are_told_and_go_stale_with_the_third_beat() {
+fn readings_are_as_old_as_they_are_told_and_hold_until_the_third_beat_is_missed() {
     let mut lan = Lan { now: 10_000, ..Lan::default() };
     let mut report = lan.report(1);
     report.readings =
-        vec![(Column::MemFree, 7.0, Duration::from_millis(500)), (Column::CpuBusy, f64::NAN, Duration::ZERO)];
+        vec![(Column::MemFree, 7.0, Duration::from_secs(8)), (Column::CpuBusy, f64::NAN, Duration::ZERO)];
     lan.hear(report);
     let told = lan.only();
-    assert_eq!(told.readings[&Column::MemFree].taken(), Moment(9_500));
-    assert_eq!(told.reading(Column::MemFree, Moment(12_750)), Some(7.0));
-    assert_eq!(told.reading(Column::MemFree, Moment(12_751)), None);
+    assert_eq!(told.readings[&Column::MemFree].taken(), Moment(2_000));
+    assert_eq!(told.reading(Column::MemFree, Moment(13_250)), Some(7.0));
+    assert_eq!(told.reading(Column::MemFree, Moment(13_251)), None);
     assert!(!told.readings.contains_key(&Column::CpuBusy), "what is no number is not known");
 }
 

@@ -1,5 +1,6 @@
 //! How much one heartbeat may say. An agent keeps to it by itself; a router refuses what is more.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Bytes of a body. A steady one has under 2,000; the longest lists that are taken fill it nearly.
@@ -28,6 +29,8 @@ pub const READING_AGE: Duration = Duration::from_secs(60);
 pub const SERVER_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes that a model or a memory can have at all: 1 PiB.
 pub const BYTES: u64 = 1 << 50;
+/// Bytes per second of a memory, 100 TB/s at most: ten times the fastest card. None reads nothing.
+pub const BYTES_PER_S: RangeInclusive<f64> = 1.0..=1e14;
 /// Tokens of a context that some model may have one day.
 pub const TOKENS: u32 = 1 << 27;
 /// Requests at once, models at once, routers: more is a mistake.

@@ -2,7 +2,6 @@
 //! once, each with the field, the cause and what to do. One bad beat says nothing; what was known before stays.
 
 use std::collections::BTreeSet;
-use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use herdwick_fleet::{
     Agent, BackendKind, Column, Door, Model, ModelName, Moment, NodeId, Report, ResidentClaim, ServerReport,
 };
 
+use super::check::{Check, Quoted, cut};
 use super::{Beat, ForwardBeat, ModelBeat, ReadingBeat, ResidentBeat, ServerBeat, limits, models_hash};
 use crate::hex;
 
@@ -40,7 +40,7 @@ const COLUMNS: [(Column, RangeInclusive<f64>); 12] = [
     (Column::Battery, FLAG),
     (Column::Meeting, FLAG),
     (Column::CpuBusy, FLAG),
-    (Column::Bandwidth, BYTES),
+    (Column::Bandwidth, limits::BYTES_PER_S),
     (Column::Availability, FLAG),
     (Column::Trend, -1.0..=1.0),
 ];
@@ -76,6 +76,9 @@ impl Beat {
         let servers = self.servers.into_iter().take(limits::SERVERS).enumerate();
         let servers = servers.filter_map(|(at, server)| server.report(at, most, &mut check)).collect();
         let readings = readings(&self.readings, &mut check);
+        if let Some(facts) = &self.facts {
+            facts.check(&mut check);
+        }
         check.done()?;
         Ok(Report {
             node: seen.node,
@@ -268,108 +271,11 @@ fn readings(told: &[ReadingBeat], check: &mut Check) -> Vec<(Column, f64, Durati
         if !seen.insert(*column) {
             check.wrong(&field, "it stands twice", "tell it once");
         }
-        // Not a number is in no range.
-        if !range.contains(value) {
-            let next = format!(
-                "it lies between {} and {}; leave it out when it is not known",
-                range.start(),
-                range.end()
-            );
-            check.wrong(&field, value, &next);
-        }
+        check.number(&field, *value, range);
         check.age(&field, *age_ms, limits::READING_AGE);
         readings.push((*column, *value, Duration::from_millis(*age_ms)));
     }
     readings
-}
-
-/// The problems of one beat.
-#[derive(Default)]
-struct Check {
-    problems: Vec<String>,
-    /// Those that are not told any more.
-    further: usize,
-}
-
-impl Check {
-    fn is_good(&self) -> bool {
-        self.problems.is_empty()
-    }
-
-    fn done(mut self) -> Result<(), Vec<String>> {
-        if self.further > 0 {
-            self.problems.push(format!("and {} more", self.further));
-        }
-        if self.problems.is_empty() { Ok(()) } else { Err(self.problems) }
-    }
-
-    fn wrong(&mut self, field: impl Display, cause: impl Display, next: &str) {
-        if self.problems.len() < limits::PROBLEMS {
-            self.problems.push(format!("{field}: {cause}; {next}"));
-        } else {
-            self.further += 1;
-        }
-    }
-
-    /// A text of at most so many bytes, that does nothing to a terminal.
-    fn text(&mut self, field: impl Display, text: &str, most: usize) {
-        if text.len() > most {
-            self.wrong(
-                field,
-                format_args!("{} has {} bytes", Quoted(text), text.len()),
-                &format!("{most} are taken"),
-            );
-        } else if text.chars().any(char::is_control) {
-            self.wrong(field, Quoted(text), "leave out what only controls terminals");
-        }
-    }
-
-    fn most(&mut self, field: impl Display, count: usize, most: usize) {
-        if count > most {
-            self.wrong(field, format_args!("there are {count}"), &format!("{most} are taken"));
-        }
-    }
-
-    fn count(&mut self, field: impl Display, count: u32) {
-        if count > limits::COUNT {
-            self.wrong(field, count, &format!("at most {} is believed", limits::COUNT));
-        }
-    }
-
-    fn bytes(&mut self, field: impl Display, bytes: u64) {
-        if bytes > limits::BYTES {
-            self.wrong(field, bytes, "no machine has as many bytes");
-        }
-    }
-
-    fn age(&mut self, field: impl Display, age_ms: u64, most: Duration) {
-        if Duration::from_millis(age_ms) > most {
-            let next = format!("leave out what is older than {} s", most.as_secs());
-            self.wrong(field, format_args!("it is {age_ms} ms old"), &next);
-        }
-    }
-}
-
-/// As much of an error as people read. It can repeat a text of any length, whose odd characters it has escaped.
-pub(crate) fn cut(error: &str) -> String {
-    const MOST: usize = 160;
-    let mut cut: String = error.chars().take(MOST).collect();
-    if cut.len() < error.len() {
-        cut.push('…');
-    }
-    cut
-}
-
-/// What somebody wrote, inside what we write: quoted, escaped, cut.
-struct Quoted<'a>(&'a str);
-
-impl Display for Quoted<'_> {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const MOST: usize = 40;
-        let cut: String = self.0.chars().take(MOST).collect();
-        write!(out, "{cut:?}")?;
-        if cut.len() < self.0.len() { out.write_char('…') } else { Ok(()) }
-    }
 }
 
 #[cfg(test)]

@@ -73,6 +73,8 @@ mod tests {
             draining: Vec::new(),
             labels: Default::default(),
             servers: vec![server],
+            facts: None,
+            readings: Vec::new(),
         }
     }
 

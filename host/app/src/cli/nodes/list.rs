@@ -77,6 +77,7 @@ pub(crate) fn state(node: &MachineView) -> (&'static str, Tone) {
         (_, false) => ("drained", Tone::Warn),
         (standing, true) => match standing {
             _ if node.servers.is_empty() => ("no server", Tone::Warn),
+            _ if node.servers.iter().any(|server| server.breaker == "tripped") => ("tripped", Tone::Bad),
             "held" if any("up") => ("held back", Tone::Warn),
             "stale" if any("up") => ("up, agent silent", Tone::Warn),
             _ if any("up") => ("up", Tone::Good),
@@ -162,6 +163,8 @@ mod tests {
             draining: if drained { vec!["operator".to_owned()] } else { Vec::new() },
             labels: Default::default(),
             servers,
+            facts: None,
+            readings: Vec::new(),
         }
     }
 

@@ -104,6 +104,8 @@ mod tests {
             draining: vec!["agent".to_owned(), "operator".to_owned()],
             labels: [("room".to_owned(), "office ".repeat(30))].into(),
             servers: vec![server],
+            facts: None,
+            readings: Vec::new(),
         };
         let page = text(&node, Terminal::of(80, 24, false));
         for told in [

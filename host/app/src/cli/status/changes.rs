@@ -58,7 +58,8 @@ fn between(before: &StatusView, now: &StatusView) -> Vec<String> {
 
 fn of_node(before: &NodeView, now: &NodeView, lines: &mut Vec<String>) {
     let is = |node: &NodeView| {
-        (node.reach.clone(), node.why.clone(), node.standing.clone(), node.draining.clone())
+        let NodeView { reach, why, standing, draining, breaker, .. } = node.clone();
+        (reach, why, standing, draining, breaker)
     };
     if is(before) != is(now) {
         lines.push(reach(now));
@@ -77,6 +78,8 @@ fn of_node(before: &NodeView, now: &NodeView, lines: &mut Vec<String>) {
 
 fn reach(node: &NodeView) -> String {
     let but = match (node.standing.as_str(), node.draining.is_empty()) {
+        _ if node.breaker == "tripped" => ", tripped: it failed too often",
+        _ if node.breaker == "probation" => ", on probation after failures",
         ("stale", _) => ", its agent is silent",
         ("held", _) => ", held back",
         (_, false) => ", takes no new work",

@@ -71,6 +71,8 @@ pub(crate) fn state(state: &str) -> &str {
 /// How a server stands, in a few words: `up, version 0.12.6, draining`.
 pub(crate) fn standing(node: &NodeView) -> (String, Tone) {
     let (word, tone) = match (node.reach.as_str(), node.standing.as_str()) {
+        ("up", _) if node.breaker == "tripped" => ("tripped", Tone::Bad),
+        ("up", _) if !node.caution.is_empty() => ("up", Tone::Warn),
         ("up", "stale" | "held") => ("up", Tone::Warn),
         ("up", _) if !node.draining.is_empty() => ("up", Tone::Warn),
         ("up", _) => ("up", Tone::Good),
@@ -166,6 +168,10 @@ impl Page {
         let mut out = format!("{name}{address}{space}{}\n", self.terminal.paint(tone, &state));
         if node.reach == "down" && node.standing != "offline" {
             out += &format!("  {}\n", wrap(&node.why, self.terminal.columns().unwrap_or(COLUMNS), 2));
+        }
+        if node.reach == "up" && !node.caution.is_empty() {
+            let text = wrap(&node.caution, self.terminal.columns().unwrap_or(COLUMNS), 2);
+            out += &format!("  {}\n", self.terminal.paint(Tone::Warn, &text));
         }
         let (models, hidden) = shown(node, self.on_disk);
         for model in models {

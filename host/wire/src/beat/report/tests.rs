@@ -55,6 +55,7 @@ fn beat() -> Beat {
         other_routers: 1,
         servers: vec![server],
         readings: COLUMNS.iter().map(reading).collect(),
+        facts: None,
     }
 }
 

@@ -1,0 +1,6 @@
+//! Dispatch from outside: requests arrive, runs end, machines come and go, and the actions are what is looked at.
+
+#![cfg(test)]
+
+mod stage;
+mod waiting;

@@ -1,0 +1,24 @@
+//! The router's dispatch on made-up machines in made-up time. Only time and machines are simulated: who is sent where is
+//! decided by the very code of the router, with its real components.
+//!
+//! Reading order: [`trace`] is what clients ask, [`node`] a machine, [`world`] the loop that brings them together with a
+//! [`router`].
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "places in lists that are made once and never shrink; an index that is wrong must stop the run at once"
+)]
+
+pub mod baseline;
+pub mod faults;
+pub mod fleets;
+pub mod knowing;
+pub mod metrics;
+pub mod node;
+pub mod quality;
+pub mod random;
+pub mod router;
+pub mod time;
+pub mod trace;
+pub mod world;

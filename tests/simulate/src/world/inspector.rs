@@ -1,0 +1,160 @@
+//! Watches a run and says which promises were broken. Must not know how the router works: it sees what machines are
+//! given and what clients get.
+
+use crate::fleets::{ModelId, NodeNo};
+use crate::node::{Health, Node};
+use crate::router::{Action, News};
+use crate::time::Time;
+use crate::world::Record;
+
+/// A promise that was broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breach {
+    /// When.
+    pub at: Time,
+    /// Which, and how.
+    pub what: String,
+}
+
+/// Past so many, further ones say nothing new.
+const BREACHES: usize = 8;
+
+/// What a router promises beyond what every router must do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Promises {
+    /// It hands nothing over before its machine can take it. Whoever binds early does not promise that.
+    pub binds_late: bool,
+    /// It hands a request over at most so often; `None` = as often as it likes.
+    pub attempts: Option<u32>,
+    /// Whoever waits has an answer, or is told that there is none, within so long.
+    pub answers_within: Option<Time>,
+}
+
+/// What is watched.
+#[derive(Debug)]
+pub struct Inspector {
+    /// What was found.
+    pub breaches: Vec<Breach>,
+    promises: Promises,
+}
+
+impl Inspector {
+    pub(super) fn new(promises: Promises) -> Self {
+        Self { breaches: Vec::new(), promises }
+    }
+
+    fn say(&mut self, at: Time, what: String) {
+        if self.breaches.len() < BREACHES {
+            self.breaches.push(Breach { at, what });
+        }
+    }
+
+    /// An action, before it is done.
+    pub(super) fn before(&mut self, action: &Action, now: Time, records: &[Record], nodes: &[Node]) {
+        match *action {
+            Action::Send(no, node) => {
+                let Some(record) = records.get(no) else {
+                    return self.say(now, format!("request {no} was handed over and never asked"));
+                };
+                if record.is_at_machine() {
+                    self.say(now, format!("request {no} was handed over while a machine had it"));
+                }
+                if let Some(end) = record.end {
+                    self.say(now, format!("request {no} was handed over after its end ({end:?})"));
+                }
+                if record.first.is_some() {
+                    self.say(now, format!("request {no} was handed over again after its first token"));
+                }
+                if self.promises.attempts.is_some_and(|most| record.attempts >= most) {
+                    self.say(now, format!("request {no} was handed over {} times", record.attempts + 1));
+                }
+                let Some(machine) = nodes.get(node.0) else {
+                    return self.say(now, format!("request {no} was handed to machine {}", node.0));
+                };
+                if self.promises.binds_late && machine.health == Health::Well {
+                    self.fits(now, no, (machine, record.request.model));
+                }
+            }
+            Action::Refuse(no, why) => {
+                if let Some(end) = records.get(no).and_then(|record| record.end) {
+                    self.say(now, format!("request {no} was refused ({why:?}) after its end ({end:?})"));
+                }
+                if records.get(no).is_some_and(Record::is_at_machine) {
+                    self.say(now, format!("request {no} was refused ({why:?}) while a machine had it"));
+                }
+            }
+            Action::HangUp(_) | Action::Load(..) | Action::Unload(..) => {}
+        }
+    }
+
+    /// Nothing is handed over before its machine can take it.
+    fn fits(&mut self, now: Time, no: usize, (machine, model): (&Node, ModelId)) {
+        let name = &machine.spec.name;
+        let Some(runner) = machine.runner(model) else { return };
+        if runner.free() <= runner.queue.len() {
+            self.say(now, format!("request {no} was handed to {name}, whose slots are taken"));
+        }
+    }
+
+    /// A machine, after something happened on it.
+    pub(super) fn look(&mut self, _: NodeNo, node: &Node, now: Time) {
+        for model in ModelId::all() {
+            let running = node.running(model);
+            if running > node.spec.slots {
+                self.say(now, format!("{} runs {running} of {}", node.spec.name, model.spec().name));
+            }
+        }
+    }
+
+    /// Everything, once nothing happens any more.
+    pub(super) fn at_end(&mut self, records: &[Record], nodes: &[Node], held: usize) {
+        let last = records.iter().filter_map(|record| record.ended).max().unwrap_or_default();
+        for record in records {
+            let no = record.request.no;
+            if record.end.is_none() {
+                self.say(last, format!("request {no}, asked at {:.3} s, never ended", record.request.at.s()));
+            }
+            if record.ended_again > 0 {
+                self.say(last, format!("request {no} ended {} times", record.ended_again + 1));
+            }
+        }
+        if held > 0 && records.iter().all(|record| record.end.is_some()) {
+            self.say(last, format!("the router still holds {held} of what is over"));
+        }
+        for node in nodes.iter().filter(|node| node.health == Health::Well) {
+            let left = node.everybody();
+            if !left.is_empty() && records.iter().all(|record| record.end.is_some()) {
+                self.say(last, format!("{} still runs {left:?}", node.spec.name));
+            }
+        }
+    }
+}
+
+/// What news says, as numbers.
+pub(super) fn digest(news: &News) -> [u64; 3] {
+    let [kind, a, b] = match news {
+        News::Asked(request) => [1, request.no, request.conversation],
+        News::FirstToken(no) => [2, *no, 0],
+        News::Done(no) => [3, *no, 0],
+        News::Failed(no) => [4, *no, 0],
+        News::Lost(no) => [5, *no, 0],
+        News::Left(no) => [6, *no, 0],
+        News::Loaded(node, model) => [7, node.0, model.0],
+        News::LoadFailed(node, model) => [8, node.0, model.0],
+        News::Beat(node) => [9, node.0, 0],
+        News::Due => [11, 0, 0],
+    };
+    [kind as u64, a as u64, b as u64]
+}
+
+/// What an action says, as numbers.
+pub(super) fn digest_action(action: &Action) -> [u64; 3] {
+    let [kind, a, b] = match action {
+        Action::Send(no, node) => [20, *no, node.0],
+        Action::HangUp(no) => [21, *no, 0],
+        Action::Load(node, model) => [22, node.0, model.0],
+        Action::Unload(node, model) => [23, node.0, model.0],
+        Action::Refuse(no, why) => [24, *no, *why as usize],
+    };
+    [kind as u64, a as u64, b as u64]
+}
