@@ -4,6 +4,8 @@
 
 mod authoring;
 mod beats;
+#[cfg(unix)]
+mod bench;
 mod cli;
 mod config;
 mod crowd;

@@ -126,9 +126,6 @@ impl Memory for Kept {
     }
 
     fn forget(&self, node: NodeId) {
-        if let Some((learned, _)) = self.learned.get() {
-            learned.forget_node(node);
-        }
         self.store.forget(node);
     }
 

@@ -232,7 +232,13 @@ impl Keeper {
         for node in self.fleet.take_unkept() {
             match self.fleet.remembered(node) {
                 Some(remembered) => self.memory.keep(&remembered),
-                None => self.memory.forget(node),
+                None => {
+                    self.memory.forget(node);
+                    // Of a machine that is only named by the configuration nothing is remembered but what was learned.
+                    if self.fleet.name(node).is_none() {
+                        self.fleet.learned().forget_node(node);
+                    }
+                }
             }
         }
     }

@@ -175,7 +175,7 @@ fn machine(admin: &Admin, node: &Node, snapshot: &Snapshot) -> MachineView {
     let mut view = MachineView::new(node, snapshot, admin.now());
     let before = || Some(admin.memory.last_seen(node.id)?.as_secs());
     view.seen_s = view.seen_s.or_else(before);
-    view.facts = admin.facts.read(node.id, now(admin));
+    view.facts = admin.facts.read(node.id, admin.now());
     view
 }
 

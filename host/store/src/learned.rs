@@ -141,17 +141,6 @@ impl Told {
         self.runs.push(run);
     }
 
-    /// A machine is to be forgotten, and whatever was told of it before.
-    pub(crate) fn forget_node(&mut self, node: NodeId) {
-        let is_its = |of: &Subject| match of {
-            Subject::Speed { backend, .. } => backend.node == node,
-            Subject::Machine { node: own } => *own == node,
-            Subject::Model { .. } | Subject::App { .. } => false,
-        };
-        self.lessons.retain(|(of, _), _| !is_its(of));
-        self.weights.retain(|(backend, _), _| backend.node != node);
-    }
-
     /// Takes back what could not be written, where nothing newer was told.
     pub(crate) fn put_back(&mut self, older: Self) {
         let Self { lessons, weights, forgotten, runs } = older;

@@ -76,7 +76,7 @@ impl Store {
         self.inbox.sight(sights);
     }
 
-    /// Remembers nothing of a machine, nor what was learned of it. Never waits for a disk.
+    /// Remembers nothing of a machine; what was learned of it is another matter. Never waits for a disk.
     pub fn forget(&self, node: NodeId) {
         self.inbox.put(node, Change::Forget);
     }

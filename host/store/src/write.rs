@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use herdwick_fleet::{NodeId, Remembered, RememberedServer};
 use rusqlite::{Connection, params};
 
-use crate::learned;
 use crate::record::{seconds, source_name};
 
 /// Writes all that is known of a machine. When it was seen, and since when it is drained, stays as it is.
@@ -50,8 +49,8 @@ pub(crate) fn seen(to: &Connection, node: NodeId, at: SystemTime) -> rusqlite::R
     Ok(())
 }
 
-/// Removes everything about a machine, what was learned of it included.
+/// Removes everything about a machine. What was learned of it is forgotten by itself.
 pub(crate) fn forget(to: &Connection, node: NodeId) -> rusqlite::Result<()> {
     to.execute("DELETE FROM nodes WHERE id = ?1", [node.bytes()])?;
-    learned::write::forget_node(to, node)
+    Ok(())
 }

@@ -54,12 +54,7 @@ struct Told {
 impl Inbox {
     /// Takes a change in.
     pub(crate) fn put(&self, node: NodeId, change: Change) {
-        let mut told = self.told();
-        if matches!(change, Change::Forget) {
-            told.learned.forget_node(node);
-        }
-        told.changes.insert(node, change);
-        drop(told);
+        self.told().changes.insert(node, change);
         self.changed.notify_one();
     }
 

@@ -47,6 +47,7 @@ impl From<MeasureError> for Ended {
 /// Measures, puts back, learns.
 pub(crate) async fn tell(admin: Admin, run: Arc<Run>, parts: Parts) {
     let Parts { target, hold, before } = parts;
+    let mut failed = Vec::new();
     let ended = match Residency::look(&admin, &target).await {
         Err(why) => Err(Ended::Blind(why.to_string())),
         Ok(residency) => {
@@ -60,9 +61,8 @@ pub(crate) async fn tell(admin: Admin, run: Arc<Run>, parts: Parts) {
                 // It was in memory a moment ago, whatever comes next.
                 target.holding.live.credit_success(admin.now());
             }
-            for failed in residency.restore(&admin, &target).await {
-                run.note(failed);
-            }
+            failed = residency.restore(&admin, &target).await;
+            failed.iter().for_each(|failed| run.note(failed));
             measured
         }
     };
@@ -71,7 +71,7 @@ pub(crate) async fn tell(admin: Admin, run: Arc<Run>, parts: Parts) {
     match ended {
         Ok(()) => learn(&admin, &run, &target, before).await,
         Err(ended) => {
-            let (state, problem) = told(&ended, &target);
+            let (state, problem) = told(&ended, &target, &failed);
             run.end(|view| {
                 view.state = state.to_owned();
                 view.problem = Some(problem);
@@ -268,9 +268,12 @@ async fn clients(admin: &Admin, run: &Run) -> Stop {
 }
 
 /// Why it ended, in state and words.
-fn told(ended: &Ended, target: &Target) -> (&'static str, String) {
+fn told(ended: &Ended, target: &Target, failed: &[String]) -> (&'static str, String) {
     let (node, model) = (target.node(), target.model());
-    let as_before = "nothing was learned, and all is as it was";
+    let as_before = match failed {
+        [] => "nothing was learned, and all is as it was".to_owned(),
+        failed => format!("nothing was learned; {}", failed.join("; ")),
+    };
     match ended {
         Ended::Stopped(Stop::Wanted) => ("stopped", format!("the bench was ended: {as_before}; begin anew when it suits")),
         Ended::Stopped(Stop::Lease) => {

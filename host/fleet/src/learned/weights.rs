@@ -85,14 +85,14 @@ impl Learned {
         })
     }
 
-    /// A machine is gone for good: nothing is known of it any more, and whoever keeps it need not be told.
+    /// A machine is gone for good: nothing is known of it any more.
     pub fn forget_node(&self, node: NodeId) {
+        self.forget(|of| match of {
+            Subject::Speed { backend, .. } => backend.node == node,
+            Subject::Machine { node: own } => *own == node,
+            Subject::Model { .. } | Subject::App { .. } => false,
+        });
         self.with(|books| {
-            books.forget(|of| match of {
-                Subject::Speed { backend, .. } => backend.node == node,
-                Subject::Machine { node: own } => *own == node,
-                Subject::Model { .. } | Subject::App { .. } => false,
-            });
             books.weights.known.retain(|(backend, _), _| backend.node != node);
         });
     }
@@ -207,6 +207,7 @@ mod tests {
         learned.weigh(backend(), &model(), "a");
         learned.measured((backend(), &model()), [(Quantity::Decode, 60.0)], NOW);
         learned.forget_node(backend().node);
+        assert!(!learned.take_news(NOW).forgotten.is_empty(), "whoever keeps it is told");
         assert_eq!(decode(&learned), None);
         assert!(!learned.weigh(backend(), &model(), "b"), "nothing is known of it");
     }

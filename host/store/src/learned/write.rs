@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use herdwick_fleet::{BackendId, ModelName, NodeId, Quantity, Subject};
+use herdwick_fleet::{BackendId, ModelName, Quantity, Subject};
 use rusqlite::{Connection, params};
 
 use crate::learned::{BEST_BEFORE, BenchRun, Kept, LESSONS, RUNS, RunFigure, Told, word};
@@ -28,14 +28,6 @@ pub(crate) fn all(to: &Connection, told: &Told) -> rusqlite::Result<()> {
     for run in &told.runs {
         add(to, run)?;
     }
-    Ok(())
-}
-
-/// Removes everything that was learned of a machine and of what runs there.
-pub(crate) fn forget_node(to: &Connection, node: NodeId) -> rusqlite::Result<()> {
-    let id = node.bytes();
-    to.execute("DELETE FROM lessons WHERE node = ?1", [id.as_slice()])?;
-    to.execute("DELETE FROM weights WHERE node = ?1", [id.as_slice()])?;
     Ok(())
 }
 

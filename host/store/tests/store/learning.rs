@@ -104,19 +104,16 @@ fn what_is_forgotten_is_gone_and_can_be_learned_again() {
 }
 
 #[test]
-fn with_a_machine_goes_what_was_learned_of_it() {
-    let scratch = Scratch::new("unlearned-node");
+fn a_machine_of_which_nothing_else_is_remembered_keeps_what_was_learned_of_it() {
+    let scratch = Scratch::new("learned-node");
     let store = scratch.open().store;
     store.keep(node("a"));
-    store.learn(all(), [Weights { backend: backend("a"), model: model("m"), digest: "d".to_owned() }]);
+    store.learn(all(), []);
     written(&store);
-    let other = lesson(speed("b"), Quantity::Decode, 5.0);
-    // What is told just before is of the machine that is to be forgotten as well.
-    store.learn([lesson(speed("a"), Quantity::LoadDisk, 1e9), other.clone()], []);
     store.forget(node("a").node);
     drop(store);
-    assert_eq!(found(&scratch), expected(&[&[other], &all()[3..7]].concat()));
-    assert_eq!(scratch.open().learnt.weights, []);
+    assert_eq!(found(&scratch), expected(&all()));
+    assert!(scratch.open().records.is_empty());
 }
 
 #[test]
