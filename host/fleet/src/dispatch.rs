@@ -19,6 +19,7 @@ mod cache;
 mod choose;
 mod eye;
 mod fair;
+mod ledger;
 mod loading;
 mod loads;
 mod models;
@@ -50,8 +51,16 @@ use choose::{Found, Looked, What};
 use eye::Eye;
 use loads::Loads;
 use models::Models;
-use queue::{Key, Line, Waiting};
+use queue::{Key, Line, Stirred, Waiting};
 use work::Works;
+
+/// New readings alone have all who wait looked at this seldom.
+const LOOKED_AT_ALL_EVERY: Duration = Duration::from_secs(1);
+
+/// Parts of prompts that mirrors of prompt caches may hold together: 16 MiB.
+const PARTS_MOST: usize = 1 << 20;
+/// They are counted once in so many endings. In between they grow by 4 MiB at most.
+const MIRRORS_COUNTED_EVERY: u32 = 1_024;
 
 /// When and in which world something happens.
 #[derive(Clone, Copy)]
@@ -77,11 +86,18 @@ pub struct Dispatch {
     places: HashMap<RequestId, (u32, Key)>,
     /// When each request that waits is looked at for the last time, and when it is refused.
     deadlines: BTreeSet<(Moment, RequestId)>,
+    /// The largest context that was asked for lately, by the number of the model.
+    contexts: Vec<Option<(u32, Moment)>>,
+    /// Models of which a copy may be worth buying.
+    shopping: BTreeSet<u32>,
     /// What operators want that waits for its machine.
     wishes: Vec<wish::Wished>,
     actions: VecDeque<Action>,
     /// The picture that was looked at last.
     seen: Option<(Generation, Generation)>,
+    /// When new readings last had all who wait looked at.
+    looked_at_all: Moment,
+    ended_since: u32,
     due: bool,
     wake_at: Option<Moment>,
 }
@@ -98,6 +114,7 @@ impl Dispatch {
         let Some(model) = self.models.number(&ask.profile.model) else {
             return self.refuse_unknown(&ask, world);
         };
+        self.note_context(model, ask.context, world.now);
         if self.line(model).is_some_and(|line| !line.is_empty()) {
             return self.join(ask, model, world);
         }
@@ -106,8 +123,9 @@ impl Dispatch {
         match found {
             Found::Never(refusal) => Arrival::Refuse(refusal),
             Found::Later(chance) => {
-                self.wake_within(chance, world.now);
-                self.wait(ask, model, None, world)
+                let arrival = self.wait(ask, model, None, world);
+                self.wake_line(model, chance, world.now);
+                arrival
             }
             Found::Choice(choice) => {
                 if let What::Send { context } = choice.what
@@ -122,13 +140,13 @@ impl Dispatch {
     }
 
     /// A run's answer began well: the model is there, and what follows is decoding.
-    pub fn answering(&mut self, run: RunId) {
+    pub fn answering(&mut self, run: RunId, now: Moment) {
         let Some(station) = self.works.get_mut(run.row, run.model) else { return };
         if let Some(run) = station.runs.iter_mut().find(|known| known.number == run.number) {
             run.answering = true;
             run.credit = None;
+            run.holding.live.credit_success(now);
         }
-        station.failures = 0;
     }
 
     /// A run ended, however it did: its slot is free. Telling it twice does nothing.
@@ -147,13 +165,15 @@ impl Dispatch {
         if station.closed.is_some() {
             self.due = true;
         }
-        self.stir(run.model);
+        self.stir(run.model, Stirred::Slots);
+        self.bound_mirrors();
     }
 
     /// Whoever sent a request that waits has gone.
     pub fn left(&mut self, request: RequestId) {
         if let Some((model, _)) = self.take_out(request, false) {
-            self.stir(model);
+            self.stir(model, Stirred::Slots);
+            self.abandon_loads(model);
         }
     }
 
@@ -228,28 +248,23 @@ impl Dispatch {
     }
 
     /// Something changed for those who wait for a model.
-    fn stir(&mut self, model: u32) {
+    fn stir(&mut self, model: u32, stirred: Stirred) {
         if let Some(line) = self.line_mut(model).filter(|line| !line.is_empty()) {
-            line.dirty = true;
+            line.stirred = line.stirred.max(stirred);
             self.due = true;
         }
     }
 
-    fn stir_all(&mut self) {
+    /// Something changed for all who wait.
+    fn stir_all(&mut self, stirred: Stirred) {
         for line in self.lines.iter_mut().filter(|line| !line.is_empty()) {
-            line.dirty = true;
+            line.stirred = line.stirred.max(stirred);
             self.due = true;
         }
     }
 
     fn wake(&mut self, at: Moment) {
         self.wake_at = Some(self.wake_at.map_or(at, |before| before.min(at)));
-    }
-
-    fn wake_within(&mut self, rest: Option<Duration>, now: Moment) {
-        if let Some(rest) = rest {
-            self.wake(now.plus(rest));
-        }
     }
 
     /// Takes notice of a new picture of the fleet.
@@ -266,10 +281,35 @@ impl Dispatch {
                 self.models.intern(name);
             }
             self.lines.resize_with(self.models.len(), Line::default);
+            self.contexts.resize(self.models.len(), None);
             let rows: BTreeSet<_> = snapshot.backends().iter().map(|backend| backend.row).collect();
             self.works.keep(|row| rows.contains(&row));
+            self.forget_lost_loads(|row| rows.contains(&row));
         }
-        self.stir_all();
+        // Readings move with every heartbeat, and what they change is seldom worth a look at everybody.
+        let is_time = world.now.since(self.looked_at_all) >= LOOKED_AT_ALL_EVERY;
+        if moved || is_time {
+            self.looked_at_all = world.now;
+        }
+        self.stir_all(if moved || is_time { Stirred::All } else { Stirred::Slots });
+    }
+
+    /// Forgets what caches are predicted to hold, the older half of it, when it has become too much.
+    fn bound_mirrors(&mut self) {
+        self.ended_since += 1;
+        if self.ended_since < MIRRORS_COUNTED_EVERY {
+            return;
+        }
+        self.ended_since = 0;
+        let held = self.works.iter().flat_map(|(_, station)| station.caches.held());
+        let mut held: Vec<_> = held.filter(|(_, parts)| *parts > 0).collect();
+        if held.iter().map(|(_, parts)| parts).sum::<usize>() <= PARTS_MOST {
+            return;
+        }
+        held.sort_unstable();
+        if let Some((middle, _)) = held.get(held.len() / 2) {
+            self.works.iter_mut().for_each(|station| station.caches.forget(*middle));
+        }
     }
 
     /// What to say of a model that nobody ever held.
@@ -288,6 +328,12 @@ impl Dispatch {
         self.deadlines.remove(&(scan::looked_last(&waiting), request));
         self.deadlines.remove(&(waiting.ask.deadline, request));
         self.release(model, waiting.reserved);
+        if self.line(model).is_some_and(Line::is_empty) {
+            // Sums of floating numbers do not come back to nothing by themselves.
+            for station in self.works.iter_mut().filter(|station| station.model == model) {
+                station.reserved_ms = 0.0;
+            }
+        }
         Some((model, waiting))
     }
 
@@ -327,17 +373,17 @@ impl Dispatch {
             if let Some(context) = context {
                 station.context = Some((context, now));
             }
-            let prefill_ms = (profile.prompt_tokens - cached).max(0.0) / rates.prefill * 1e3;
+            let prefill_ms = (profile.prompt_tokens - cached).max(0.0) / rates.prefill_per_s * 1e3;
             station.begin(work::Run {
                 number,
-                request: profile.id,
                 slot,
+                holding: Arc::clone(&holding),
                 progress: Arc::clone(&progress),
                 began: now,
                 answering: false,
                 before_ms: load_ms + prefill_ms,
                 expected_tokens: profile.expected_tokens,
-                decode_per_s: rates.decode,
+                decode_per_s: rates.decode_per_s,
                 cache,
                 prompt: ask.prompt.clone(),
                 prompt_tokens: profile.prompt_tokens,

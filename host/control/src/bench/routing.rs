@@ -1,6 +1,6 @@
 //! Who would be asked for a model by a typical request: asked before and after a bench, it tells what the bench changed.
 
-use herdwick_fleet::{ModelName, Profile, RequestId, Snapshot};
+use herdwick_fleet::{App, ModelName, Profile, RequestId, Snapshot};
 use herdwick_wire::bench::{RouteView, WinnerView};
 
 use crate::admin::Admin;
@@ -34,12 +34,16 @@ pub(crate) fn changes(before: Winners, after: Winners) -> Vec<RouteView> {
 }
 
 fn winner(admin: &Admin, model: &ModelName, snapshot: &Snapshot) -> Option<WinnerView> {
+    // As long as the model's answers get, whoever asks.
+    let answer = admin.learned.model(model).answer_tokens(&App::default());
     let profile = Profile {
         id: RequestId::new(0, 0),
         model: model.clone(),
         endpoint: ENDPOINT,
         prompt_tokens: PROMPT,
-        expected_tokens: Profile::PRIOR_ANSWER_TOKENS,
+        expected_tokens: answer,
+        context_min_tokens: PROMPT,
+        context_tokens: PROMPT + answer,
         streaming: true,
         attempts: 0,
     };

@@ -10,7 +10,8 @@ use crate::id::RowId;
 use super::World;
 use super::answer::Refusal;
 use super::ask::Ask;
-use super::eye::{Eye, Facts, Known, Stand};
+use super::eye::{Eye, Facts, Known, Stand, is_absent};
+use super::predict;
 
 /// A request that is looked at.
 #[derive(Clone, Copy)]
@@ -124,25 +125,26 @@ fn choose(eye: &Eye<'_>, looked: Looked<'_>, decided: &Decided, facts: &[Facts])
         };
         first.get_or_insert(option);
     }
-    let ms = |option: Option<Rung>| option.map_or(f64::INFINITY, |option| option.ms);
-    if let Some(cold) = cold
-        && ms(Some(cold)) < ms(ready).min(ms(later))
-    {
-        return (cold.at, cold.ms, What::Load);
-    }
-    let wait_is_better = |free: Rung, there: Rung| {
-        !hurried && there.ms < free.ms && waiting_pays(eye, looked, (decided, facts), (free, there))
+    // Having a model loaded is waiting too.
+    let elsewhere = match (later, cold) {
+        (Some(later), Some(cold)) => Some(if cold.ms < later.ms { cold } else { later }),
+        (later, cold) => later.or(cold),
     };
-    match (ready, later, cold) {
-        (Some(free), Some(there), _) if wait_is_better(free, there) => (there.at, there.ms, What::Wait),
-        (Some(free), ..) => {
+    let stays = |free: Rung| {
+        let pays = |there: Rung| {
+            !hurried && there.ms < free.ms && waiting_pays(eye, looked, (decided, facts), (free, there))
+        };
+        !elsewhere.is_some_and(pays)
+    };
+    match (ready.filter(|free| stays(*free)), elsewhere) {
+        (Some(free), _) => {
             let context = if let Stand::Ready { context } = free.stand { context } else { None };
             (free.at, free.ms, What::Send { context })
         }
-        (None, Some(there), _) => (there.at, there.ms, What::Wait),
-        (None, None, Some(cold)) => (cold.at, cold.ms, What::Load),
+        (None, Some(Rung { at, ms, stand: Stand::Cold })) => (at, ms, What::Load),
+        (None, Some(Rung { at, ms, .. })) => (at, ms, What::Wait),
         // There is one of those ranked, and each stands in one of three ways.
-        (None, None, None) => (0, f64::INFINITY, What::Wait),
+        (None, None) => (0, f64::INFINITY, What::Wait),
     }
 }
 
@@ -161,8 +163,17 @@ fn waiting_pays(
         candidate.map_or(f64::NAN, |candidate| eye.service_ms(candidate, looked.model, looked.ask, cached))
     };
     let known = facts.get(there.at);
-    let loads = decided.field().get(there.at).and_then(|candidate| eye.loads.on(candidate.backend.node.id));
-    let ready_ms = loads.map_or(0.0, |load| load.rest_ms(eye.now));
+    let ready_ms = decided.field().get(there.at).map_or(0.0, |candidate| {
+        let Candidate { backend, holding } = candidate;
+        let own = eye.loads.on(backend.node.id).filter(|load| load.is_of(backend.row, looked.model));
+        match own {
+            Some(load) => load.rest_ms(eye.now),
+            None if there.stand == Stand::Cold || is_absent(backend, holding, eye.now) => {
+                predict::load_ms(holding, eye.now) + known.map_or(0.0, |known| known.drain_ms)
+            }
+            None => 0.0,
+        }
+    });
     let wait = ready_ms + known.map_or(0.0, |known| known.first_free_ms + known.waiting_ms);
     let wait = if wait.is_finite() { wait.max(0.0) } else { 0.0 };
     service(free.at) >= tuning.wait_ratio * service(there.at)

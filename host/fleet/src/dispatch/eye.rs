@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::backend::{Backend, BackendKind, Holding};
 use crate::candidate::{Candidate, Elimination};
 use crate::column::{Column, Work};
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 
 use super::ask::Ask;
 use super::loads::Loads;
 use super::models::Models;
-use super::predict::{self, Rates};
+use super::predict;
 use super::rules::Rules;
 use super::work::{Station, Works};
 
@@ -82,6 +83,13 @@ impl Eye<'_> {
         self.plan(backend, holding, model).is_none().then_some(Elimination::NoRoom)
     }
 
+    /// Whether a free slot could be taken now: the model is there, and not about to go.
+    pub(crate) fn takes_now(&self, backend: &Backend, holding: &Holding, model: u32) -> bool {
+        let is_closed = self.works.get(backend.row, model).is_some_and(|station| station.closed.is_some());
+        let is_loading = self.loads.on(backend.node.id).is_some_and(|load| load.is_of(backend.row, model));
+        !is_closed && !is_loading && !is_absent(backend, holding, self.now)
+    }
+
     /// What a candidate can do for this request.
     pub(crate) fn stand(&self, candidate: &Candidate, model: u32, ask: &Ask) -> Stand {
         let Candidate { backend, holding } = candidate;
@@ -113,6 +121,11 @@ impl Eye<'_> {
             (Some(_), Some(_)) if load.is_some() => Stand::Later,
             (Some(_), Some(_)) => Stand::Cold,
         }
+    }
+
+    /// Whether a backend has no model in memory.
+    pub(crate) fn is_empty(&self, backend: &Backend) -> bool {
+        backend.holdings.values().all(|holding| is_absent(backend, holding, self.now))
     }
 
     /// The context that a model is loaded with: as told, or as we last asked for since.
@@ -212,7 +225,7 @@ impl Eye<'_> {
         let Candidate { backend, holding } = candidate;
         let tuning = &self.rules.tuning;
         let (row, now) = (backend.row, self.now);
-        let mut facts = Facts::default();
+        let mut facts = Facts { context: ask.context.map_or(f64::NAN, f64::from), ..Facts::default() };
         let (mut same, mut other) = (0.0, 0.0);
         let stations = self.works.of(row);
         for station in stations {
@@ -249,9 +262,13 @@ impl Eye<'_> {
             }
             facts.session_here = ask.prompt.session.is_some_and(|session| own.caches.has_session(session));
         }
-        let load = self.loads.on(backend.node.id);
-        facts.is_reload = ask.context.is_some();
-        if is_absent(backend, holding, now) || ask.context.is_some() {
+        let is_absent = is_absent(backend, holding, now);
+        if is_absent {
+            // Whatever was cached went with the model.
+            facts.cached_tokens = 0.0;
+        }
+        if is_absent || ask.context.is_some() {
+            let load = self.loads.on(backend.node.id);
             let plan = self.plan(backend, holding, model).unwrap_or_default();
             facts.regret_ms = plan.regret_ms;
             facts.drain_ms = plan.drain_ms;
@@ -259,7 +276,6 @@ impl Eye<'_> {
                 facts.drain_ms += load.rest_ms(now);
             }
         }
-        facts.context = ask.context.map_or(f64::NAN, f64::from);
         facts
     }
 
@@ -316,7 +332,6 @@ pub(crate) struct Facts {
     pub(crate) session_here: bool,
     /// The context that the request insists on; NaN when it does not.
     pub(crate) context: f64,
-    pub(crate) is_reload: bool,
     /// Read it as if the model were resident: what would it have cost then?
     pub(crate) as_resident: bool,
 }

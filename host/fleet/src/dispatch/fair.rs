@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use super::ask::Client;
 
-/// Who has had how much. While nobody waits there is nothing to share, so it is forgotten then.
+/// Who has had how much. While nobody waits there is nothing to share, so whoever keeps it begins anew then.
 #[derive(Debug, Default)]
 pub(crate) struct Shares {
     /// The stamp of whoever was served last.
@@ -41,12 +41,6 @@ impl Shares {
             *finished = stamp;
         }
     }
-
-    /// Nobody waits any more.
-    pub(crate) fn forget(&mut self) {
-        self.virtual_now = 0;
-        self.finished.clear();
-    }
 }
 
 #[cfg(test)]
@@ -74,7 +68,5 @@ mod tests {
         assert_eq!(shares.stamp(Client(1), 50), 50);
         shares.refunds(Client(1), 0, 50);
         assert_eq!(shares.stamp(Client(1), 50), 100, "never ahead of what the client sent before");
-        shares.forget();
-        assert_eq!(shares.stamp(Client(1), 50), 0);
     }
 }

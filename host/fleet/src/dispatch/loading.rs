@@ -7,15 +7,18 @@ use crate::candidate::Candidate;
 use crate::id::RowId;
 use crate::moment::Moment;
 
-use super::answer::{Action, LoadEnd, LoadId, LoadOrder, UnloadOrder};
-use super::ask::Ask;
-use super::choose::Choice;
+use super::answer::{Action, Cause, LoadEnd, LoadId, LoadOrder, UnloadOrder};
 use super::loads::{Load, LoadState, Loads, Wants};
 use super::predict;
+use super::queue::{Stirred, Waiting};
 use super::{Dispatch, World};
 
-/// A load that failed, or could not begin, is not tried again before this, doubled each time …
+/// A load that failed is not tried again before this, doubled each time up to the most.
 const NOT_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(120));
+/// A load that could not begin, since what was to give way did not become idle, is not planned again before this.
+const RESTS: Duration = Duration::from_secs(30);
+/// So long a longer context that somebody asked for is asked for in loads that others need.
+const CONTEXT_KEEPS: Duration = Duration::from_secs(600);
 
 impl Dispatch {
     /// Plans a load; it is ordered at once if nothing has to give way first. Nothing happens if the machine has one.
@@ -24,6 +27,7 @@ impl Dispatch {
         if self.loads.on(backend.node.id).is_some() {
             return;
         }
+        let wants = Wants { context: self.largest_context(model, wants.context, world.now), ..wants };
         let eye = self.eye(world.now);
         let Some(plan) = eye.plan(backend, holding, model) else { return };
         let predicted_ms = predict::load_ms(holding, world.now);
@@ -51,6 +55,24 @@ impl Dispatch {
         self.tend_loads(world);
     }
 
+    /// Notes which context somebody insists on.
+    pub(super) fn note_context(&mut self, model: u32, asked: Option<u32>, now: Moment) {
+        if asked.is_some() {
+            let largest = self.largest_context(model, asked, now).map(|largest| (largest, now));
+            if let Some(known) = self.contexts.get_mut(model as usize) {
+                *known = largest;
+            }
+        }
+    }
+
+    /// The largest context of `asked` and what others asked for lately: two who alternate then need one load and not one
+    /// each time.
+    fn largest_context(&self, model: u32, asked: Option<u32>, now: Moment) -> Option<u32> {
+        let known = self.contexts.get(model as usize).copied().flatten();
+        let fresh = known.filter(|(_, at)| now.since(*at) < CONTEXT_KEEPS).map(|(context, _)| context);
+        asked.max(fresh)
+    }
+
     /// Orders the loads whose victims are idle, and gives those up whose victims do not become so.
     pub(super) fn tend_loads(&mut self, world: World<'_>) {
         let mut ready = Vec::new();
@@ -69,7 +91,11 @@ impl Dispatch {
             }
         }
         for id in late {
-            self.close_load(id, LoadEnd::Failed, world.now);
+            // Not at once again: those that were to give way have been kept waiting long enough.
+            if let Some(load) = self.give_up(id) {
+                let rest = world.now.plus(RESTS);
+                self.works.change(load.row(), load.model, |station| station.not_before = Some(rest));
+            }
         }
         for id in ready {
             self.order(id, world.now);
@@ -92,7 +118,11 @@ impl Dispatch {
         let mut evict = Vec::new();
         for closed in closes {
             self.open(backend.row, closed, id);
-            self.works.change(backend.row, closed, |station| station.caches.clear());
+            self.stir(closed, Stirred::All);
+            self.works.change(backend.row, closed, |station| {
+                station.caches.clear();
+                station.context = None;
+            });
             let Some(name) = self.models.name(closed) else { continue };
             if let Some(victim) = backend.holdings.get(name) {
                 victim.live.credit_eviction(now);
@@ -101,6 +131,7 @@ impl Dispatch {
                 evict.push(name.clone());
             }
         }
+        self.works.change(backend.row, model, |station| station.caches.clear());
         let order = LoadOrder { load: id, backend, holding, context, evict, cause, endpoint, predicted };
         self.actions.push_back(Action::Load(Box::new(order)));
     }
@@ -112,53 +143,82 @@ impl Dispatch {
         }
     }
 
-    /// A load is over, or given up.
+    /// A load is over.
     pub(super) fn close_load(&mut self, id: LoadId, end: LoadEnd, now: Moment) {
-        let Some(load) = self.loads.remove(id) else { return };
-        for closed in &load.closes {
-            self.open(load.row(), *closed, id);
-        }
-        self.stir_all();
-        self.due |= !self.wishes.is_empty();
+        let Some(load) = self.give_up(id) else { return };
+        let (row, model) = (load.row(), load.model);
         let Some(Wants { context, .. }) = load.wants else {
             if end == LoadEnd::Done {
                 load.holding.live.credit_eviction(now);
-                self.works.change(load.row(), load.model, |station| station.caches.clear());
+                self.works.change(row, model, |station| station.caches.clear());
             }
             return;
         };
-        self.works.change(load.row(), load.model, |station| match end {
+        match end {
             LoadEnd::Done => {
-                station.loaded = Some(now);
-                station.failures = 0;
-                station.not_before = None;
-                station.context = context.map(|context| (context, now));
+                self.works.change(row, model, |station| {
+                    station.loaded = Some(now);
+                    station.failures = 0;
+                    station.not_before = None;
+                    station.context = context.map(|context| (context, now));
+                });
+                load.holding.live.credit_success(now);
             }
             LoadEnd::Failed => {
-                let (first, most) = NOT_AGAIN;
-                let rest = most.min(first * 2_u32.pow(station.failures.min(8)));
-                station.failures += 1;
-                station.not_before = Some(now.plus(rest));
+                self.works.change(row, model, |station| {
+                    let (first, most) = NOT_AGAIN;
+                    let rest = most.min(first * 2_u32.pow(station.failures.min(8)));
+                    station.failures += 1;
+                    station.not_before = Some(now.plus(rest));
+                });
+                // Perhaps it was the longer context that did not fit.
+                if let Some(largest) = self.contexts.get_mut(model as usize) {
+                    *largest = None;
+                }
+                // To those who waited for it that is a try that failed; others find the machine resting.
+                if let Some(line) = self.line_mut(model) {
+                    let waited = |waiting: &&mut Waiting| waiting.reserved.is_some_and(|(at, _)| at == row);
+                    for waiting in line.iter_mut().filter(waited) {
+                        waiting.ask.tried.push(row);
+                        waiting.bound = None;
+                    }
+                }
             }
-        });
-        if end == LoadEnd::Done {
-            load.holding.live.credit_success(now);
         }
     }
 
-    /// Notes what residency saved this request, or would have.
-    pub(super) fn learn(
-        &mut self,
-        ask: &Ask,
-        model: u32,
-        choice: &Choice,
-        (world, waited): (World<'_>, Duration),
-    ) {
-        let _ = (ask, model, choice, world, waited);
+    /// Forgets a load, whatever becomes of it. What was to give way takes work again.
+    fn give_up(&mut self, id: LoadId) -> Option<Load> {
+        let load = self.loads.remove(id)?;
+        for closed in &load.closes {
+            self.open(load.row(), *closed, id);
+        }
+        self.stir_all(Stirred::All);
+        self.due |= !self.wishes.is_empty();
+        Some(load)
     }
 
-    /// Buys what would have paid lately.
-    pub(super) fn buy(&mut self, world: World<'_>) {
-        let _ = world;
+    /// Nobody waits for this model any more: loads of it that have not been ordered yet are not needed.
+    pub(super) fn abandon_loads(&mut self, model: u32) {
+        if self.line(model).is_some_and(|line| !line.is_empty()) {
+            return;
+        }
+        let needless = |load: &&Load| {
+            let is_wanted = load.wants.is_none_or(|wants| wants.cause != Cause::Demand);
+            load.model == model && !is_wanted && load.is_draining()
+        };
+        let needless: Vec<_> = self.loads.iter().filter(needless).map(|load| load.id).collect();
+        for id in needless {
+            self.give_up(id);
+        }
+    }
+
+    /// Forgets the loads of backends that are not there any more.
+    pub(super) fn forget_lost_loads(&mut self, is_there: impl Fn(RowId) -> bool) {
+        let lost: Vec<_> =
+            self.loads.iter().filter(|load| !is_there(load.row())).map(|load| load.id).collect();
+        for id in lost {
+            self.give_up(id);
+        }
     }
 }

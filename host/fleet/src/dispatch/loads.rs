@@ -64,6 +64,7 @@ impl Load {
         self.backend.row == row && self.model == model
     }
 
+    /// Whether it was not ordered yet.
     pub(crate) fn is_draining(&self) -> bool {
         matches!(self.state, LoadState::Draining { .. })
     }
@@ -116,9 +117,5 @@ impl Loads {
 
     pub(crate) fn get_mut(&mut self, id: LoadId) -> Option<&mut Load> {
         self.by_node.values_mut().find(|load| load.id == id)
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_node.is_empty()
     }
 }

@@ -3,50 +3,44 @@
 
 use crate::backend::{Backend, Holding};
 use crate::column::Column;
-use crate::learned;
+use crate::learned::Rates;
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
 
 use super::rules::Tuning;
 
-/// How fast a model is on a backend, alone, in tokens per second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rates {
-    pub(crate) prefill: f64,
-    pub(crate) decode: f64,
-}
-
 /// Bytes of a model of which nobody tells how large it is: an ordinary one of 8 billion parameters. Waiting has to be
 /// foreseen somehow, and no signal sees a number that was made of this.
-const ORDINARY_BYTES: f64 = 5e9;
+const ORDINARY_BYTES: u64 = 5_000_000_000;
 
-/// The rates of a model on a backend; what was told outranks what was learned, and that what is assumed.
+/// The rates of a model on a backend: what was told outranks what was learned, and that what is likely.
 pub(crate) fn rates(backend: &Backend, holding: &Holding, now: Moment) -> Rates {
+    let mut rates = holding.rates(backend, now).unwrap_or_else(ordinary);
     let told = |column| backend.reading(column, now).filter(|rate| *rate > 0.0 && rate.is_finite());
-    let learned = holding.rates(backend, now);
-    let learned = || learned.map_or_else(|| ordinary(ORDINARY_BYTES as u64), Rates::from);
-    let decode = told(Column::Decode).unwrap_or_else(|| learned().decode);
-    let prefill = told(Column::Prefill).unwrap_or_else(|| learned().prefill);
-    Rates { prefill, decode }
-}
-
-/// The rates of a model of so many bytes on a machine that nothing is known of.
-fn ordinary(bytes: u64) -> Rates {
-    let guessed = learned::Rates::guess(bytes.max(1), None);
-    guessed.map_or(Rates { prefill: 1.0, decode: 1.0 }, Rates::from)
-}
-
-impl From<learned::Rates> for Rates {
-    fn from(rates: learned::Rates) -> Self {
-        Self { prefill: rates.prefill_per_s, decode: rates.decode_per_s }
+    if !backend.readings.is_empty() {
+        rates.decode_per_s = told(Column::Decode).unwrap_or(rates.decode_per_s);
+        rates.prefill_per_s = told(Column::Prefill).unwrap_or(rates.prefill_per_s);
     }
+    rates
+}
+
+/// An ordinary model on an ordinary machine.
+fn ordinary() -> Rates {
+    Rates::guess(ORDINARY_BYTES, None).unwrap_or(Rates {
+        prefill_per_s: 300.0,
+        decode_per_s: 30.0,
+        samples: 0,
+        same_drag: 0.0,
+        other_drag: 0.0,
+    })
 }
 
 /// The whole load of a model on a backend, in milliseconds.
 pub(crate) fn load_ms(holding: &Holding, now: Moment) -> f64 {
     match holding.residency(now) {
         Some((Residency::OnDisk | Residency::Warm, load_ms)) => load_ms,
+        // It was read when it was loaded.
         _ => holding.load_ms(true),
     }
 }
@@ -65,13 +59,13 @@ pub(crate) fn service_ms(
     slow_down: f64,
     decode_weight: f64,
 ) -> f64 {
-    let prefill = (profile.prompt_tokens - cached).max(0.0) / rates.prefill;
-    (prefill + decode_weight * profile.expected_tokens * slow_down / rates.decode) * 1e3
+    let prefill = (profile.prompt_tokens - cached).max(0.0) / rates.prefill_per_s;
+    (prefill + decode_weight * profile.expected_tokens * slow_down / rates.decode_per_s) * 1e3
 }
 
 /// How much work a request is, in microseconds on an ordinary machine: what clients share, wherever they are served.
 pub(crate) fn share_us(profile: &Profile, model_bytes: u64) -> u64 {
-    let rates = ordinary(if model_bytes == 0 { ORDINARY_BYTES as u64 } else { model_bytes });
+    let rates = Rates::guess(model_bytes, None).unwrap_or_else(ordinary);
     // Never nothing: a client that sends empty requests has its turns counted too.
     (service_ms(profile, 0.0, rates, 1.0, Tuning::default().decode_weight) * 1e3).max(1.0) as u64
 }

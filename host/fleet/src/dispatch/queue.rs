@@ -2,6 +2,7 @@
 //! no backend and decides nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use crate::id::RowId;
 use crate::moment::Moment;
@@ -24,7 +25,9 @@ pub(crate) struct Waiting {
     pub(crate) since: Moment,
     /// How much work it is, as its client is charged.
     pub(crate) share: u64,
-    /// The slot that it waits for, if it has been looked at: where, and its service there in milliseconds.
+    /// It has been looked at.
+    pub(crate) looked: bool,
+    /// The slot that it waits for: where, and its service there in milliseconds.
     pub(crate) reserved: Option<(RowId, f64)>,
     /// Bound to this backend, where requests are bound as they arrive.
     pub(crate) bound: Option<RowId>,
@@ -32,6 +35,18 @@ pub(crate) struct Waiting {
     pub(crate) lost: Option<Moment>,
     /// Its deadline is near: it takes whatever is free.
     pub(crate) hurried: bool,
+}
+
+/// What changed for those who wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stirred {
+    /// Nothing.
+    #[default]
+    Not,
+    /// Slots may have freed: nobody needs to be looked at once all are taken again.
+    Slots,
+    /// Anything: everybody is looked at.
+    All,
 }
 
 /// Who waits for one model.
@@ -46,8 +61,12 @@ pub(crate) struct Line {
     /// Tokens of all prompts and of all answers to come.
     prompt_tokens: f64,
     expected_tokens: f64,
-    /// Something changed for those in it.
-    pub(crate) dirty: bool,
+    /// What changed for those in it since they were looked at.
+    pub(crate) stirred: Stirred,
+    /// What the look under way, if it is not through, looks for.
+    pub(crate) looks_for: Stirred,
+    /// When somebody in it is to be looked at by itself.
+    pub(crate) wake: Option<Moment>,
     /// Where a look stopped that used up its share of one turn; the next goes on from there.
     pub(crate) resume: Option<Key>,
 }
@@ -120,11 +139,6 @@ impl Line {
         self.waiting.get_mut(&key)
     }
 
-    /// Whether nobody comes after this one.
-    pub(crate) fn is_last(&self, key: Key) -> bool {
-        self.waiting.last_key_value().is_some_and(|(last, _)| *last == key)
-    }
-
     /// How many go before this one.
     pub(crate) fn ahead(&self, key: Key) -> usize {
         self.waiting.range(..key).count()
@@ -140,18 +154,29 @@ impl Line {
 
     /// The one after `key`.
     pub(crate) fn after(&self, key: Key) -> Option<Key> {
-        let beyond = (std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded);
+        let beyond = (Bound::Excluded(key), Bound::Unbounded);
         self.waiting.range(beyond).next().map(|(key, _)| *key)
     }
 
-    /// Everybody, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &Waiting)> {
-        self.waiting.iter()
+    /// Everybody from `from` on, in order.
+    pub(crate) fn range(&self, from: Option<Key>) -> impl Iterator<Item = &Waiting> {
+        let from = from.map_or(Bound::Unbounded, Bound::Included);
+        self.waiting.range((from, Bound::Unbounded)).map(|(_, waiting)| waiting)
     }
 
     /// Everybody, in order, to change.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
         self.waiting.values_mut()
+    }
+
+    /// Somebody is to be looked at then, whatever happens until then.
+    pub(crate) fn wake_at(&mut self, at: Moment) {
+        self.wake = Some(self.wake.map_or(at, |before| before.min(at)));
+    }
+
+    /// Whether there is somebody to look at.
+    pub(crate) fn is_stirred(&self) -> bool {
+        !self.is_empty() && (self.stirred > Stirred::Not || self.resume.is_some())
     }
 
     /// Who has most in this line, and how many; of equals the lowest number, so that equal runs are equal.

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use crate::candidate::Lack;
-use crate::id::RowId;
 use crate::model::Residency;
 use crate::moment::Moment;
 
 use super::answer::{Action, Arrival, Cause, Place, Refusal};
 use super::ask::Ask;
 use super::choose::{self, Choice, Found, Looked, What};
+use super::loads::Wants;
 use super::predict;
-use super::queue::{Key, Waiting};
+use super::queue::{Key, Line, Stirred, Waiting};
 use super::rules::Binding;
 use super::{Dispatch, World};
 
@@ -36,13 +36,15 @@ impl Dispatch {
         let request = ask.profile.id;
         let arrival = self.wait(ask, model, None, world);
         if let (Arrival::Wait(_), Some((_, key))) = (&arrival, self.places.get(&request).copied()) {
-            let line = self.line(model);
-            let settled = line.is_some_and(|line| !line.dirty && line.resume.is_none() && line.is_last(key));
-            // Nothing changed for those before it, so only it is to be looked at.
-            if settled {
-                self.look_at(model, key, world);
+            if self.line(model).is_some_and(Line::is_stirred) {
+                // The next turn looks at it, after those before it.
+                self.stir(model, Stirred::Slots);
             } else {
-                self.stir(model);
+                // Nothing changed for the others. Those behind it are no queue to it.
+                let behind = self.line(model).and_then(|line| line.after(key));
+                self.lift(model, behind);
+                self.look_at(model, key, world);
+                self.lay(model, behind);
             }
         }
         arrival
@@ -65,6 +67,7 @@ impl Dispatch {
             share: predict::share_us(&ask.profile, bytes),
             ask,
             since: world.now,
+            looked: false,
             reserved: None,
             bound: None,
             lost: None,
@@ -136,8 +139,7 @@ impl Dispatch {
     /// Predicted time until a request begins that has `ahead` others before it: what they need, over all slots.
     pub(super) fn predicted_wait(&self, model: u32, ahead: usize, world: World<'_>) -> Duration {
         let Some(name) = self.models.name(model) else { return Duration::ZERO };
-        let (prompt, expected) =
-            self.line(model).and_then(super::queue::Line::mean_tokens).unwrap_or((0.0, 256.0));
+        let (prompt, expected) = self.line(model).and_then(Line::mean_tokens).unwrap_or((0.0, 256.0));
         let tuning = &self.rules.tuning;
         let (mut first, mut per_ms) = (f64::INFINITY, 0.0);
         for (backend, holding) in world.snapshot.holders(name).filter(|(backend, _)| backend.takes_work()) {
@@ -149,8 +151,9 @@ impl Dispatch {
             }
             let slots = f64::from(holding.live.slots.total());
             let rates = predict::rates(backend, holding, world.now);
-            let service =
-                (prompt / rates.prefill + expected * tuning.slow_down(slots, 0.0) / rates.decode) * 1e3;
+            let service = (prompt / rates.prefill_per_s
+                + expected * tuning.slow_down(slots, 0.0) / rates.decode_per_s)
+                * 1e3;
             per_ms += slots / service.max(1.0);
             let free = match self.works.get(backend.row, model) {
                 Some(station) if holding.live.slots.free() == 0 => {
@@ -170,64 +173,105 @@ impl Dispatch {
 
     /// Looks at those who wait where something changed.
     pub(super) fn scan(&mut self, world: World<'_>) {
-        let mut left = LOOKED_AT;
-        // Interactive before batch, then whoever's line was first; never by anything that two equal runs differ in.
-        let mut lines: Vec<(Option<Key>, u32)> = Vec::new();
-        for (model, line) in self.lines.iter().enumerate() {
-            if !line.is_empty() && (line.dirty || line.resume.is_some()) {
-                lines.push((line.next(line.resume), model as u32));
-            }
+        for line in self.lines.iter_mut().filter(|line| line.wake.is_some_and(|at| at <= world.now)) {
+            (line.wake, line.stirred) = (None, Stirred::All);
         }
-        lines.sort_by_key(|(key, model)| (key.map(Key::class), *model));
-        for (_, model) in lines {
+        let mut left = LOOKED_AT;
+        // Interactive before batch, then by model: never by anything in which two equal runs differ.
+        let mut lines: Vec<_> = self.lines.iter().enumerate().filter(|(_, line)| line.is_stirred()).collect();
+        lines.sort_by_key(|(_, line)| line.next(line.resume).map(Key::class));
+        let lines: Vec<_> = lines.into_iter().map(|(model, _)| model as u32).collect();
+        for model in lines {
             self.scan_line(model, &mut left, world);
             if left == 0 {
                 break;
             }
         }
-        let unfinished =
-            self.lines.iter().any(|line| !line.is_empty() && (line.dirty || line.resume.is_some()));
-        self.due |= unfinished;
+        self.due |= self.lines.iter().any(Line::is_stirred);
+        let wake = self.lines.iter().filter_map(|line| line.wake).min();
+        if let Some(wake) = wake {
+            self.wake(wake);
+        }
     }
 
+    /// Looks at those in one line, in order, as many as are left for this turn.
     fn scan_line(&mut self, model: u32, left: &mut usize, world: World<'_>) {
         let Some(line) = self.line_mut(model) else { return };
-        let mut next = match line.resume.take() {
-            // What changed since the look began is looked at when it has come to its end.
-            Some(key) => line.next(Some(key)),
-            None => {
-                line.dirty = false;
-                self.forget_reservations(model);
-                self.line(model).and_then(|line| line.next(None))
-            }
-        };
+        if line.resume.is_none() {
+            line.looks_for = std::mem::take(&mut line.stirred);
+        }
+        let looks_for = line.looks_for;
+        // What changed since a look began is looked at when it has come to its end.
+        let resume = line.resume.take();
+        let mut next = line.next(resume);
+        // Each sees as its queue what those before it reserve, and nobody else.
+        self.lift(model, next);
+        let mut is_open = self.has_open_slot(model, world);
         while let Some(key) = next {
+            next = self.line(model).and_then(|line| line.after(key));
+            let waiting = self.line(model).and_then(|line| line.get(key));
+            if looks_for == Stirred::Slots && !is_open && waiting.is_some_and(|waiting| waiting.looked) {
+                // It keeps what it reserved.
+                self.lay_first(model, key, 1);
+                continue;
+            }
             if *left == 0 {
+                self.lay(model, Some(key));
                 if let Some(line) = self.line_mut(model) {
                     line.resume = Some(key);
                 }
                 return;
             }
-            next = self.line(model).and_then(|line| line.after(key));
             *left -= 1;
-            self.look_at(model, key, world);
-        }
-    }
-
-    fn forget_reservations(&mut self, model: u32) {
-        for station in self.works.iter_mut().filter(|station| station.model == model) {
-            station.reserved_ms = 0.0;
-        }
-        if let Some(line) = self.line_mut(model) {
-            for waiting in line.iter_mut() {
-                waiting.reserved = None;
+            if self.look_at(model, key, world) {
+                is_open = self.has_open_slot(model, world);
             }
         }
     }
 
-    /// Looks at one who waits.
-    fn look_at(&mut self, model: u32, key: Key, world: World<'_>) {
-        let Some(waiting) = self.line(model).and_then(|line| line.get(key)) else { return };
+    /// Whether a slot is free somewhere that could be taken now.
+    fn has_open_slot(&self, model: u32, world: World<'_>) -> bool {
+        let Some(name) = self.models.name(model) else { return false };
+        let eye = self.eye(world.now);
+        let mut holders = world.snapshot.holders(name);
+        holders.any(|(backend, holding)| {
+            holding.live.slots.free() > 0 && backend.takes_work() && eye.takes_now(backend, holding, model)
+        })
+    }
+
+    /// Takes the reservations of those from `from` on off, but lets them remember; with `None` nobody's.
+    fn lift(&mut self, model: u32, from: Option<Key>) {
+        let Some(from) = from else { return };
+        let Self { lines, works, .. } = self;
+        let Some(line) = lines.get(model as usize) else { return };
+        for (row, service_ms) in line.range(Some(from)).filter_map(|waiting| waiting.reserved) {
+            if let Some(station) = works.get_mut(row, model) {
+                station.reserved_ms = (station.reserved_ms - service_ms).max(0.0);
+            }
+        }
+    }
+
+    /// Puts them back.
+    fn lay(&mut self, model: u32, from: Option<Key>) {
+        if let Some(from) = from {
+            self.lay_first(model, from, usize::MAX);
+        }
+    }
+
+    /// Puts back those of the first `count` from `from` on.
+    fn lay_first(&mut self, model: u32, from: Key, count: usize) {
+        let Self { lines, works, .. } = self;
+        let Some(line) = lines.get(model as usize) else { return };
+        for (row, service_ms) in line.range(Some(from)).take(count).filter_map(|waiting| waiting.reserved) {
+            works.change(row, model, |station| station.reserved_ms += service_ms);
+        }
+    }
+
+    /// Looks at one who waits, and whose reservation is lifted. Says whether it was sent.
+    fn look_at(&mut self, model: u32, key: Key, world: World<'_>) -> bool {
+        let Some(waiting) = self.line_mut(model).and_then(|line| line.get_mut(key)) else { return false };
+        (waiting.reserved, waiting.looked) = (None, true);
+        let Some(waiting) = self.line(model).and_then(|line| line.get(key)) else { return false };
         let Waiting { ask, bound, hurried, .. } = waiting;
         let looked = Looked { ask, model, bound: *bound, hurried: *hurried };
         match choose::look(&self.eye(world.now), world, looked) {
@@ -235,11 +279,22 @@ impl Dispatch {
                 if let Some(waiting) = self.line_mut(model).and_then(|line| line.get_mut(key)) {
                     waiting.lost = None;
                 }
-                self.settle(model, key, &choice, world);
+                return self.settle(model, key, &choice, world);
             }
-            Found::Later(chance) => self.wake_within(chance, world.now),
+            Found::Later(chance) => self.wake_line(model, chance, world.now),
             Found::Never(refusal) => self.lose(model, key, refusal, world.now),
         }
+        false
+    }
+
+    /// Has those in a line looked at after this time, whatever happens until then.
+    pub(super) fn wake_line(&mut self, model: u32, rest: Option<Duration>, now: Moment) {
+        let Some(rest) = rest else { return };
+        let at = now.plus(rest);
+        if let Some(line) = self.line_mut(model) {
+            line.wake_at(at);
+        }
+        self.wake(at);
     }
 
     /// Nobody can serve it any more: refused, unless that may pass.
@@ -250,7 +305,7 @@ impl Dispatch {
         let request = waiting.ask.profile.id;
         let until = since.plus(GRACE);
         if may_pass && now < until {
-            self.wake(until);
+            self.wake_line(model, Some(until.since(now)), now);
             return;
         }
         self.take_out(request, false);
@@ -258,38 +313,37 @@ impl Dispatch {
     }
 
     /// Does what was chosen for one who waits: sends it, or has a model loaded and reserves the slot that it waits for.
-    fn settle(&mut self, model: u32, key: Key, choice: &Choice, world: World<'_>) {
+    /// Says whether it was sent.
+    fn settle(&mut self, model: u32, key: Key, choice: &Choice, world: World<'_>) -> bool {
+        let Some(waiting) = self.line(model).and_then(|line| line.get(key)) else { return false };
         if let What::Send { context } = choice.what {
-            let Some(waiting) = self.line(model).and_then(|line| line.get(key)) else { return };
             let (ask, waited) = (waiting.ask.clone(), world.now.since(waiting.since));
             let request = ask.profile.id;
-            if let Some(mut grant) = self.send(&ask, (model, world.now), choice, context) {
-                grant.waited = waited;
-                self.take_out(request, true);
-                self.learn(&ask, model, choice, (world, waited));
-                self.actions.push_back(Action::Send { request, grant: Box::new(grant) });
-                return;
-            }
+            let Some(mut grant) = self.send(&ask, (model, world.now), choice, context) else { return false };
+            grant.waited = waited;
+            self.take_out(request, true);
+            self.learn(&ask, model, choice, (world, waited));
+            self.actions.push_back(Action::Send { request, grant: Box::new(grant) });
+            return true;
         }
-        let Some(waiting) = self.line(model).and_then(|line| line.get(key)) else { return };
-        let Some(candidate) = choice.decided.field().get(choice.at) else { return };
+        let Some(candidate) = choice.decided.field().get(choice.at) else { return false };
         let cached = choice.facts.get(choice.at).map_or(0.0, |facts| facts.cached_tokens);
         let service_ms = self.eye(world.now).service_ms(candidate, model, &waiting.ask, cached);
-        let (context, endpoint) = (waiting.ask.context, waiting.ask.profile.endpoint);
-        let row: RowId = candidate.backend.row;
-        let before = self.line_mut(model).and_then(|line| line.get_mut(key)).and_then(|waiting| {
-            let before = waiting.reserved.replace((row, service_ms));
-            if waiting.hurried {
-                waiting.bound = None;
-            }
-            before
-        });
-        self.release(model, before);
+        let wants = Wants {
+            context: waiting.ask.context,
+            cause: Cause::Demand,
+            endpoint: waiting.ask.profile.endpoint,
+        };
+        let row = candidate.backend.row;
+        if let Some(waiting) = self.line_mut(model).and_then(|line| line.get_mut(key)) {
+            waiting.reserved = Some((row, service_ms));
+            waiting.looked = true;
+        }
         self.works.change(row, model, |station| station.reserved_ms += service_ms);
         if choice.what == What::Load {
-            let wants = super::loads::Wants { context, cause: Cause::Demand, endpoint };
             self.plan_load(candidate, model, wants, world);
         }
+        false
     }
 
     /// Refuses whoever has waited as long as it can, and has those look once more whose time is nearly over.
@@ -301,17 +355,17 @@ impl Dispatch {
             if waiting.ask.deadline > world.now {
                 waiting.hurried = true;
                 waiting.bound = None;
-                self.stir(model);
+                self.stir(model, Stirred::Slots);
                 continue;
             }
             let waited = world.now.since(waiting.since);
             self.take_out(request, false);
             let (least, most) = RETRY_AFTER;
-            let waiting = self.line(model).map_or(0, super::queue::Line::len);
+            let waiting = self.line(model).map_or(0, Line::len);
             let retry_after = self.predicted_wait(model, waiting, world).clamp(least, most);
             let refusal = Box::new(Refusal::TimedOut { waited, retry_after });
             self.actions.push_back(Action::Refuse { request, refusal });
-            self.stir(model);
+            self.stir(model, Stirred::Slots);
         }
     }
 }

@@ -122,6 +122,12 @@ impl Dispatch {
         station.is_some_and(|station| station.pinned)
     }
 
+    /// Whether a model takes no new work on a backend, since it gives way to another or is loaded anew.
+    pub fn is_giving_way(&self, row: RowId, name: &ModelName) -> bool {
+        let station = self.models.number(name).and_then(|model| self.works.get(row, model));
+        station.is_some_and(|station| station.closed.is_some())
+    }
+
     /// Begins what is wished where the machine has no other load. One that cannot be done any more is forgotten.
     pub(super) fn fulfil(&mut self, world: World<'_>) {
         for wished in std::mem::take(&mut self.wishes) {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::id::{RequestId, RowId};
+use crate::backend::Holding;
+use crate::id::RowId;
 use crate::live::LoadCredit;
 use crate::moment::Moment;
 use crate::slots::SlotGuard;
@@ -57,7 +58,7 @@ pub(crate) struct Station {
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) number: u64,
-    pub(crate) request: RequestId,
+    pub(crate) holding: Arc<Holding>,
     /// Given back when this is dropped.
     pub(crate) slot: SlotGuard,
     pub(crate) progress: Arc<Progress>,

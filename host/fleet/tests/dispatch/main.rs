@@ -2,5 +2,7 @@
 
 #![cfg(test)]
 
+mod loading;
+mod random;
 mod stage;
 mod waiting;

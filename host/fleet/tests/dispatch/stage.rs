@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::dispatch::{
-    Action, Arrival, Ask, Dispatch, Grant, LoadEnd, LoadId, Place, Refusal, Rules, RunEnd, RunId, World,
+    Action, Arrival, Ask, Dispatch, Grant, LoadEnd, LoadId, Place, Refusal, Rules, RunEnd, RunId,
+    Unfulfilled, Wish, World,
 };
 use herdwick_fleet::{
     Answer, BackendId, Claim, Column, Fleet, Generation, Matrix, Model, ModelName, Moment, Observation,
@@ -171,6 +172,8 @@ impl Stage {
             endpoint: "/api/chat",
             prompt_tokens: 100.0,
             expected_tokens: 256.0,
+            context_min_tokens: 0.0,
+            context_tokens: 0.0,
             streaming: true,
             attempts: 0,
         };
@@ -213,6 +216,12 @@ impl Stage {
 
     pub(crate) fn ends(&mut self, run: RunId) {
         self.dispatch.ended(run, RunEnd::Answered { tokens: 256.0 }, Moment(self.now));
+    }
+
+    pub(crate) fn wish(&mut self, wish: Wish, (row, model): (RowId, &str)) -> Result<(), Unfulfilled> {
+        let snapshot = Arc::clone(&self.snapshot);
+        let world = World { now: Moment(self.now), snapshot: &snapshot, policy: &Plain };
+        self.dispatch.wish(wish, (row, &name(model)), world)
     }
 
     pub(crate) fn loaded(&mut self, load: LoadId) {
