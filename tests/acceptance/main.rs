@@ -4,6 +4,8 @@
 
 mod authoring;
 mod beats;
+#[cfg(unix)]
+mod breaking;
 mod cli;
 mod config;
 mod crowd;

@@ -9,6 +9,7 @@ mod cpu;
 mod load;
 #[cfg(any(target_os = "macos", test))]
 mod mac;
+mod meeting;
 #[cfg(any(test, not(any(target_os = "macos", target_os = "windows"))))]
 mod memory;
 #[cfg(any(target_os = "macos", target_os = "windows", test))]
@@ -31,11 +32,14 @@ use tree::Tree;
 
 /// All that this machine can be asked. The first is the one that the first beat waits for; of several that tell the same
 /// column the last counts.
-fn sources(tree: &Tree) -> Vec<Box<dyn Source>> {
+fn sources(tree: &Tree, asked: Asked) -> Vec<Box<dyn Source>> {
     let mut sources = vec![load(tree)];
     #[cfg(target_os = "macos")]
     sources.push(Box::new(mac::Mac));
     sources.extend(cards::sources(tree));
+    if asked.meetings {
+        sources.extend(meeting::sources(tree));
+    }
     sources
 }
 
@@ -51,6 +55,13 @@ fn load(tree: &Tree) -> Box<dyn Source> {
     Box::new(load::Load::new(tree.clone()))
 }
 
+/// What the machine is asked beside what it is always asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// Whether somebody is in a meeting.
+    pub(crate) meetings: bool,
+}
+
 /// Knows what the machine said last.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
@@ -59,8 +70,8 @@ pub(crate) struct Collector {
 
 impl Collector {
     /// Begins to ask; once.
-    pub(crate) fn begin(&self) {
-        self.shelf.get_or_init(|| Shelf::fill(sources(&Tree::machine())));
+    pub(crate) fn begin(&self, asked: Asked) {
+        self.shelf.get_or_init(|| Shelf::fill(sources(&Tree::machine(), asked)));
     }
 
     /// Returns once the source that is quick has answered.
@@ -100,7 +111,7 @@ mod tests {
     async fn this_machine_tells_numbers_that_can_be() {
         let collector = Collector::default();
         assert_eq!(collector.look(), (Vec::new(), MachineFacts::default()), "nobody was asked yet");
-        collector.begin();
+        collector.begin(Asked { meetings: true });
         collector.has_begun().await;
         let (readings, facts) = collector.look();
         assert!(readings.iter().all(|reading| reading.value.is_finite() && reading.value >= 0.0));

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use beat::compose::{Composer, Known, Speaker};
 use beat::link::{self, Phase, Shared};
-use collect::Collector;
+use collect::{Asked, Collector};
 use door::{Doors, Guests};
 pub use identity::IdentityError;
 pub use overview::{Overview, RouterView, ServerView};
@@ -66,6 +66,8 @@ pub struct Settings {
     pub places: Vec<Place>,
     /// The first port that is tried for passing on.
     pub door_port: u16,
+    /// Whether it is watched that somebody is in a meeting here.
+    pub meetings: bool,
 }
 
 /// Why there is no agent.
@@ -98,6 +100,7 @@ pub struct Agent {
     places: Vec<Place>,
     guests: Arc<Guests>,
     collector: Arc<Collector>,
+    asked: Asked,
     shared: Arc<Shared>,
 }
 
@@ -116,7 +119,7 @@ impl Agent {
         };
         let (board, guests) = (Arc::new(Board::default()), Arc::new(Guests::default()));
         let doors = Arc::new(Doors::new(Arc::clone(&board), Arc::clone(&guests), settings.door_port));
-        let collector = Arc::new(Collector::default());
+        let (collector, asked) = (Arc::new(Collector::default()), Asked { meetings: settings.meetings });
         let known = Known {
             board: Arc::clone(&board),
             doors,
@@ -131,7 +134,14 @@ impl Agent {
             pins,
             phase: watch::Sender::new(Phase::Serving),
         };
-        Ok(Self { name: settings.name, places: settings.places, guests, collector, shared: Arc::new(shared) })
+        Ok(Self {
+            name: settings.name,
+            places: settings.places,
+            guests,
+            collector,
+            asked,
+            shared: Arc::new(shared),
+        })
     }
 
     /// Who this machine is to its routers.
@@ -147,7 +157,7 @@ impl Agent {
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {
-        self.collector.begin();
+        self.collector.begin(self.asked);
         let mut watchers = JoinSet::new();
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));

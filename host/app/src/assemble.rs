@@ -27,7 +27,7 @@ use crate::memory::Opening;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, client, handles, identity, lan, logs};
+use crate::{banner, client, handles, identity, lan, logs, week};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
@@ -107,6 +107,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let remembering = opening.map(Opening::end).transpose()?.unwrap_or_default();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::new(remembering.memory(), Box::new(gate::own_addresses()));
+    keeper.keep_hours(Box::new(week::now));
     let discovery = lan::discovery(config.discovery, &identity.public(), address);
     for node in &config.nodes {
         if node.is_assumed {

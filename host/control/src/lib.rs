@@ -18,6 +18,6 @@ pub use desk::{DeskError, FleetDesk};
 pub use discovery::Discovery;
 pub use facts::FactBook;
 pub use ingest::{Desk, Heard, Ingest, IngestParts, Unheard};
-pub use keeper::{IsOwn, Keeper, Published, log_event};
+pub use keeper::{IsOwn, Keeper, Published, WeekClock, log_event};
 pub use needs::{Memory, NoMemory, Plugins};
 pub use poll::Polling;

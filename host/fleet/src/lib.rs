@@ -27,6 +27,7 @@ pub mod moment;
 pub mod nearest;
 pub mod node;
 pub mod observation;
+pub mod occupancy;
 pub mod policy;
 pub mod profile;
 pub mod reading;

@@ -118,6 +118,7 @@ mod tests {
             headers: from,
             body: bytes::Bytes::new(),
             only_loads: false,
+            pupil: crate::lesson::Pupil::of_nobody(Endpoint::Chat),
         };
         let sent = to_backend(&call, HeaderValue::from_static("studio:11434"), None);
         let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();

@@ -21,6 +21,7 @@ mod ending;
 pub mod gate;
 mod headers;
 mod ids;
+mod lesson;
 pub mod listen;
 mod patience;
 mod peer;

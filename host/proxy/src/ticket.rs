@@ -8,6 +8,7 @@ use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, 
 use tokio::sync::Notify;
 
 use crate::attempt::Failure;
+use crate::lesson::Lesson;
 use crate::scene::Scene;
 
 /// A slot and its decision. Dropping it frees the slot and wakes those that wait.
@@ -17,6 +18,8 @@ pub(crate) struct Ticket {
     live: Arc<HoldingLive>,
     /// This request's part in a load, until an answer proves the model resident.
     load: Option<LoadCredit>,
+    /// What its answer will teach, until it ends.
+    pub(crate) lesson: Box<Lesson>,
     slot: Option<SlotGuard>,
     /// Its backend failed lately, and is tried by a few at a time.
     trial: Option<Trial>,
@@ -32,7 +35,8 @@ impl Ticket {
         scene: &Arc<Scene>,
         freed: &Arc<Notify>,
     ) -> Option<Self> {
-        let Candidate { backend, holding } = best?;
+        let best = best?;
+        let Candidate { backend, holding } = best;
         let live = Arc::clone(&holding.live);
         let slot = live.slots.try_acquire()?;
         let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
@@ -44,6 +48,7 @@ impl Ticket {
             decision: Arc::clone(decision),
             live,
             load,
+            lesson: Box::new(Lesson::begin(best, residency, scene)),
             slot: Some(slot),
             trial: backend.live.breaker.begin(),
             scene: Arc::clone(scene),

@@ -158,6 +158,8 @@ impl Herdwick {
             model: self.names[request.model.0].clone(),
             prompt_tokens: request.prompt,
             expected_tokens: self.expected(request),
+            context_min_tokens: f64::NAN,
+            context_tokens: f64::NAN,
             streaming: true,
             attempts: open.tried.len() as u32,
         };

@@ -110,7 +110,8 @@ impl Node {
             return Time::NEVER;
         }
         let pace = self.pace();
-        let streams = self.streams().map(|(model, stream)| stream.left() / pace.of(self, model, stream.stage));
+        let streams =
+            self.streams().map(|(model, stream)| stream.left() / pace.of(self, model, stream.stage));
         let load = self.loads.under_way.as_ref().map(|load| load.left_s * self.slow);
         let soonest = streams.chain(load).fold(f64::INFINITY, f64::min);
         self.at + Time::seconds(soonest)
@@ -212,7 +213,9 @@ impl Node {
     pub fn made(&self, no: usize, now: Time) -> f64 {
         let pace = self.pace();
         let mine = self.streams().find(|(_, stream)| stream.request.no == no);
-        let Some((model, stream)) = mine.filter(|(_, stream)| stream.stage == Stage::Answer) else { return 0.0 };
+        let Some((model, stream)) = mine.filter(|(_, stream)| stream.stage == Stage::Answer) else {
+            return 0.0;
+        };
         let since = if self.health == Health::Well { (now - self.at).s() } else { 0.0 };
         let made = stream.request.answer - stream.answer_left + since * pace.of(self, model, stream.stage);
         made.clamp(0.0, stream.request.answer)

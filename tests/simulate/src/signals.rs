@@ -44,7 +44,8 @@ pub fn components(changes: &[Change]) -> Result<Arc<dyn SignalPolicy>> {
         plugins.entry(signal.to_owned()).or_default().settings.insert(key.to_owned(), value);
     }
     let config = PluginsConfig { plugins, ..PluginsConfig::default() };
-    let host = PluginHost::start(&Wanted { config, ..Wanted::default() }).context("cannot start the plugins")?;
+    let host =
+        PluginHost::start(&Wanted { config, ..Wanted::default() }).context("cannot start the plugins")?;
     let problems = host.report().map(|report| report.problems).unwrap_or_default();
     ensure!(problems.is_empty(), "the plugins do not take these settings: {problems:?}");
     let set = host.current();
@@ -77,7 +78,8 @@ pub fn native(changes: &[Change]) -> Result<Arc<dyn SignalPolicy>> {
     let mut columns: Vec<Column> = signals.iter().flat_map(|signal| signal.columns.iter().copied()).collect();
     columns.sort();
     columns.dedup();
-    let place = |column: &Column| columns.binary_search(column).ok().context("a column of a signal is missing");
+    let place =
+        |column: &Column| columns.binary_search(column).ok().context("a column of a signal is missing");
     let mut set = Native { columns: Arc::default(), signals: Vec::new() };
     for signal in signals {
         let places = signal.columns.iter().map(place).collect::<Result<_>>()?;
@@ -125,9 +127,11 @@ impl One {
             Change::Number(_, key, value) => Setting { key: key.to_owned(), value: Value::Number(value) },
             Change::Flag(_, key, value) => Setting { key: key.to_owned(), value: Value::Flag(value) },
         });
-        let refused = |problems: Vec<String>| anyhow!("{name} does not take its settings: {}", problems.join("; "));
+        let refused =
+            |problems: Vec<String>| anyhow!("{name} does not take its settings: {}", problems.join("; "));
         runner.configure(given.collect()).map_err(refused)?;
-        let column = |name: &str| Column::from_name(name).with_context(|| format!("there is no column {name}"));
+        let column =
+            |name: &str| Column::from_name(name).with_context(|| format!("there is no column {name}"));
         let columns = S::COLUMNS.iter().map(|wanted| column(wanted.name())).collect::<Result<_>>()?;
         Ok(Self { id: PluginId::new(name), columns, costs: Box::new(move |rows| runner.cost(&[], rows)) })
     }
@@ -211,7 +215,11 @@ mod tests {
                 for (one, other) in shipped.answers.iter().zip(&native.answers) {
                     assert_eq!(one.plugin, other.plugin);
                     let bits = |answer: &Answer| -> Vec<u64> {
-                        answer.costs.iter().map(|cost| if cost.is_nan() { 0 } else { cost.to_bits() }).collect()
+                        answer
+                            .costs
+                            .iter()
+                            .map(|cost| if cost.is_nan() { 0 } else { cost.to_bits() })
+                            .collect()
                     };
                     assert_eq!(bits(one), bits(other), "{} of {matrix:?}", one.plugin);
                 }

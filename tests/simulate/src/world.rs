@@ -14,8 +14,8 @@ use crate::router::{Action, News, Refusal, Router, Sight};
 use crate::time::Time;
 use crate::trace::Conversation;
 
-pub use self::inspector::{Breach, Promises};
 use self::inspector::Inspector;
+pub use self::inspector::{Breach, Promises};
 pub use self::record::{End, Record};
 
 /// Between two beats of a machine.
@@ -260,7 +260,9 @@ impl<'a> World<'a> {
             Action::Load(node, model) if self.nodes[node.0].health == Health::Dead => {
                 self.news.push_back(News::LoadFailed(node, model));
             }
-            Action::Load(node, model) => self.work(node, |node, now, happened| node.load(model, now, happened)),
+            Action::Load(node, model) => {
+                self.work(node, |node, now, happened| node.load(model, now, happened))
+            }
             Action::Unload(node, model) => {
                 self.work(node, |node, now, happened| node.unload(model, now, happened));
             }

@@ -72,7 +72,7 @@ impl Default for Speed {
 }
 
 /// What an answer taught.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Learnt {
     /// The prompt rate.
     pub prefill: Option<Taken>,
@@ -82,6 +82,9 @@ pub struct Learnt {
     pub drag: Option<Taken>,
     /// The load rate.
     pub load: Option<Taken>,
+    /// Set with the answer by which it became certain that the backend tells other durations than are observed: what it
+    /// tells, in times of that.
+    pub disagrees: Option<f64>,
 }
 
 /// How an answer's time divides.
@@ -153,8 +156,9 @@ impl Speed {
     /// An answer ended. `known` is how fast the model was taken to be when it was asked, `bytes` its size, 0 if unknown.
     /// Not to be called for answers of which nobody counted the tokens and that did not come in frames.
     pub fn learn(&self, shown: &Shown, known: Option<Rates>, bytes: u64, now: Moment) -> Learnt {
+        let agreed = self.disagrees().is_none();
         self.compare(shown, now);
-        let mut learnt = Learnt::default();
+        let mut learnt = Learnt { disagrees: self.disagrees().filter(|_| agreed), ..Learnt::default() };
         let Some(parts) = divide(shown, known) else { return learnt };
         if parts.tokens >= ANSWER_LEAST && parts.making >= TIME_LEAST && !shown.is_broken && !shown.is_held_up
         {
@@ -337,3 +341,6 @@ fn divide(shown: &Shown, known: Option<Rates>) -> Option<Parts> {
 fn millis(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

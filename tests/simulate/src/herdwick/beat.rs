@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
-    Agent, BackendKind, Claim, Column, Door, Model, ModelName, Moment, NodeId, Report, ResidentClaim, ServerReport,
+    Agent, BackendKind, Claim, Column, Door, Model, ModelName, Moment, NodeId, Report, ResidentClaim,
+    ServerReport,
 };
 
 use crate::fleets::{MODELS, ModelId, NodeNo};
@@ -56,11 +57,7 @@ pub(super) fn report(no: NodeNo, node: &Node, now: Moment) -> Report {
 
 /// What a server answers that is asked directly.
 pub(super) fn claims(node: &Node) -> Vec<Claim> {
-    vec![
-        Claim::Version("0.12.6".to_owned()),
-        Claim::Models(listed(node)),
-        Claim::Resident(resident(node)),
-    ]
+    vec![Claim::Version("0.12.6".to_owned()), Claim::Models(listed(node)), Claim::Resident(resident(node))]
 }
 
 fn listed(node: &Node) -> Vec<Model> {

@@ -26,7 +26,9 @@ impl Prompts {
         }
         let app = request.app as u64 + 1;
         let talk = request.conversation as u64 + 1;
-        let hash = |at: usize| if at == 0 { app << 32 } else { (talk << 32 | at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) };
+        let hash = |at: usize| {
+            if at == 0 { app << 32 } else { (talk << 32 | at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) }
+        };
         let parts = ends.iter().enumerate().map(|(at, tokens)| Part { hash: hash(at), tokens: *tokens });
         Prompt { session: Some(talk), parts: parts.collect() }
     }

@@ -53,7 +53,11 @@ impl Policy {
                 rules.bounds.per_client = 1_000_000;
                 rules.bounds.bytes_per_model = u64::MAX;
                 let policy = crate::signals::native(&[]).unwrap();
-                Box::new(crate::herdwick::Herdwick::new(crate::herdwick::Setup { policy, rules, patience: std::time::Duration::from_secs(1_000_000) }))
+                Box::new(crate::herdwick::Herdwick::new(crate::herdwick::Setup {
+                    policy,
+                    rules,
+                    patience: std::time::Duration::from_secs(1_000_000),
+                }))
             }
             Self::AllKnowing(style) => Box::new(AllKnowing::new(Style::ALL[style.min(Style::ALL.len() - 1)])),
         }
