@@ -17,7 +17,8 @@ use herdwick_fleet::dispatch::{
     World as Sky,
 };
 use herdwick_fleet::{
-    Backend, Candidate, Claim, Column, Fleet, Holding, ModelName, Moment, NodeId, Observation, Profile, RequestId, Residency, RowId, SignalPolicy, Snapshot,
+    Backend, Candidate, Claim, Column, Fleet, Holding, ModelName, Moment, NodeId, Observation, Profile,
+    RequestId, Residency, RowId, SignalPolicy, Snapshot,
 };
 
 use self::lesson::{Busy, Lesson};
@@ -187,7 +188,8 @@ impl Herdwick {
     fn send(&mut self, no: usize, grant: Grant, now: Moment, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&grant.backend.id.node).copied() else { return };
         let Some(open) = self.open.get_mut(&no) else { return };
-        let candidate = Candidate { backend: Arc::clone(&grant.backend), holding: Arc::clone(&grant.holding) };
+        let candidate =
+            Candidate { backend: Arc::clone(&grant.backend), holding: Arc::clone(&grant.holding) };
         let cached = cached_tokens(&grant);
         self.busy.count(node, open.request.model, 1.0, now);
         let lesson = Some(Lesson::begin(&candidate, (node, cached), &mut self.busy, now));
@@ -246,8 +248,10 @@ impl Herdwick {
     fn done(&mut self, no: usize, now: Moment) {
         let Some(open) = self.close(no) else { return };
         let Some(mut running) = open.run else { return };
-        let candidate =
-            Candidate { backend: Arc::clone(&running.grant.backend), holding: Arc::clone(&running.grant.holding) };
+        let candidate = Candidate {
+            backend: Arc::clone(&running.grant.backend),
+            holding: Arc::clone(&running.grant.holding),
+        };
         if let (Some(lesson), Some(first)) = (running.lesson.take(), running.first) {
             lesson.end(&open.request, (&candidate, first), &mut self.busy, now);
         }
@@ -327,8 +331,12 @@ impl Herdwick {
 
     /// Gives up what cannot be reached any more: attempts without an answer at once, others after a while, and loads.
     fn cut_off(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let reached: BTreeMap<RowId, bool> =
-            self.snapshot.backends().iter().map(|backend| (backend.row, backend.unreachable().is_none())).collect();
+        let reached: BTreeMap<RowId, bool> = self
+            .snapshot
+            .backends()
+            .iter()
+            .map(|backend| (backend.row, backend.unreachable().is_none()))
+            .collect();
         let is_reached = |row: RowId| reached.get(&row).copied().unwrap_or(false);
         let mut given_up = Vec::new();
         for (no, open) in &mut self.open {
@@ -388,7 +396,9 @@ impl Herdwick {
                 }
             }
             Order::Load(order) => {
-                let Some((node, model)) = self.place(&order.backend, &order.holding.model.name) else { return };
+                let Some((node, model)) = self.place(&order.backend, &order.holding.model.name) else {
+                    return;
+                };
                 match order.cause {
                     herdwick_fleet::dispatch::Cause::Worth => self.ordered.1 += 1,
                     _ => self.ordered.0 += 1,
@@ -398,7 +408,8 @@ impl Herdwick {
                     actions.extend(victim.map(|victim| Action::Unload(node, victim)));
                 }
                 actions.push(Action::Load(node, model));
-                let is_cached = order.holding.residency(now).is_some_and(|(state, _)| state == Residency::Warm);
+                let is_cached =
+                    order.holding.residency(now).is_some_and(|(state, _)| state == Residency::Warm);
                 let candidate = Candidate { backend: order.backend, holding: order.holding };
                 self.loads.insert(order.load, Ordered { candidate, node, model, since: now, is_cached });
             }
