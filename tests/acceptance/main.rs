@@ -6,6 +6,8 @@ mod authoring;
 mod beats;
 #[cfg(unix)]
 mod breaking;
+#[cfg(target_os = "linux")]
+mod cards;
 mod cli;
 mod config;
 mod crowd;
