@@ -1,15 +1,15 @@
 //! Which hour of the week it is where the router runs: what its machines' owners do, they do by the clock on the wall.
 
 use herdwick_fleet::Hour;
-use jiff::Zoned;
+use jiff::ZonedDateTime;
 
 /// The hour of the week, local time, and the minute within it. Where the system says no zone it is UTC, by which a week
 /// is as regular.
 pub(crate) fn now() -> Option<(Hour, u8)> {
-    at(&Zoned::now())
+    at(&ZonedDateTime::now())
 }
 
-fn at(time: &Zoned) -> Option<(Hour, u8)> {
+fn at(time: &ZonedDateTime) -> Option<(Hour, u8)> {
     let day = u8::try_from(time.weekday().to_monday_zero_offset()).ok()?;
     let hour = u8::try_from(time.hour()).ok()?;
     Some((Hour::new(day * 24 + hour)?, u8::try_from(time.minute()).ok()?))
@@ -29,7 +29,7 @@ mod tests {
             ("2026-10-25T02:30+02:00[Europe/Berlin]", 146, 30),
             ("2026-10-25T02:30+01:00[Europe/Berlin]", 146, 30),
         ] {
-            let time: Zoned = told.parse().expect("a time");
+            let time: ZonedDateTime = told.parse().expect("a time");
             assert_eq!(at(&time), Hour::new(hour).map(|hour| (hour, minute)), "{told}");
         }
         assert!(now().is_some());

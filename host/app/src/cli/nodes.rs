@@ -8,6 +8,7 @@ mod find;
 mod grid;
 mod label;
 mod list;
+mod machine;
 mod show;
 mod test;
 
