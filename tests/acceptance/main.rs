@@ -5,6 +5,8 @@
 mod authoring;
 mod beats;
 #[cfg(unix)]
+mod bench;
+#[cfg(unix)]
 mod breaking;
 #[cfg(target_os = "linux")]
 mod cards;
@@ -19,6 +21,8 @@ mod errors;
 mod fleet;
 mod framing;
 mod killing;
+#[cfg(unix)]
+mod learned;
 mod leaving;
 mod logging;
 mod memory;

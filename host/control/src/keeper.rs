@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{
-    Claim, Event, Fleet, Generation, Hour, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source,
+    Claim, Event, Fleet, Generation, Hour, Learned, Listing, Moment, NodeId, Origin, Refusal, Snapshot,
+    Source,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -107,6 +108,11 @@ impl Keeper {
     /// Where its pictures will be found.
     pub fn published(&self) -> Published {
         Published { fleet: Arc::clone(&self.out), generation: self.generation.subscribe() }
+    }
+
+    /// What is learned of the fleet.
+    pub fn learned(&self) -> Arc<Learned> {
+        Arc::clone(self.fleet.learned())
     }
 
     /// Where reports and wishes are handed in. What is handed in before it runs waits.
@@ -253,7 +259,13 @@ impl Keeper {
         for node in self.fleet.take_unkept() {
             match self.fleet.remembered(node) {
                 Some(remembered) => self.memory.keep(&remembered),
-                None => self.memory.forget(node),
+                None => {
+                    self.memory.forget(node);
+                    // Of a machine that is only named by the configuration nothing is remembered but what was learned.
+                    if self.fleet.name(node).is_none() {
+                        self.fleet.learned().forget_node(node);
+                    }
+                }
             }
         }
     }

@@ -2,18 +2,21 @@
 //! pictures of it; it never sees a client's request, and the data plane never waits for it.
 
 mod admin;
+mod bench;
 mod calls;
 mod desk;
 mod discovery;
 mod facts;
 mod ingest;
 mod keeper;
+mod learned;
 mod needs;
 mod nodes;
 mod poll;
 mod status;
 
 pub use admin::Admin;
+pub use bench::Benches;
 pub use desk::{DeskError, FleetDesk};
 pub use discovery::Discovery;
 pub use facts::FactBook;
