@@ -8,6 +8,8 @@ mod beats;
 mod bench;
 #[cfg(unix)]
 mod breaking;
+#[cfg(target_os = "linux")]
+mod cards;
 mod cli;
 mod config;
 mod crowd;

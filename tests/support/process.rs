@@ -281,8 +281,14 @@ pub(crate) struct Machine {
 impl Machine {
     /// `options` are those of `herdwick node`; it looks for no model server that they do not name.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// With these variables as well.
+    pub(crate) fn start_with(options: &[&str], variables: &[(&str, &str)]) -> Self {
         let args: Vec<&str> = ["node"].into_iter().chain(options.iter().copied()).collect();
-        let mut running = Running::of(herdwick(&args).stderr(Stdio::piped()));
+        let mut command = herdwick(&args);
+        let mut running = Running::of(command.envs(variables.iter().copied()).stderr(Stdio::piped()));
         let log = Log { lines: lines(running.child.stderr.take().expect("its log is ours")) };
         Self { running, log }
     }
