@@ -56,8 +56,8 @@ fn signal(name: &str, process: u32) {
 fn holder(router: &Router, node: &str) -> Value {
     let all = json(router, &["models", "list"]);
     let models = all["models"].as_array().expect("a list");
-    let holders = models.iter().flat_map(|model| model["holders"].as_array().expect("a list"));
-    holders.filter(|holder| holder["node"] == node).next().expect("it is there").clone()
+    let mut holders = models.iter().flat_map(|model| model["holders"].as_array().expect("a list"));
+    holders.find(|holder| holder["node"] == node).expect("it is there").clone()
 }
 
 /// Whether the model is in the node's own memory.

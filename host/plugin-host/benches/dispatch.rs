@@ -71,6 +71,8 @@ fn profile(id: u128) -> Profile {
         model: ModelName::parse(MODEL).expect("a valid name"),
         prompt_tokens: 400.0,
         expected_tokens: 256.0,
+        context_min_tokens: 656.0,
+        context_tokens: 656.0,
         streaming: true,
         attempts: 0,
     }

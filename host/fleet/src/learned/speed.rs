@@ -117,12 +117,19 @@ impl Speed {
             prefill_per_s: self.prefill.mean().or(by_decode).unwrap_or(guess.prefill_per_s),
             decode_per_s,
             samples: self.decode.samples(),
-            same_drag: self.same_drag.mean().map_or(guess.same_drag, |drag| drag.clamp(0.0, SAME_DRAG_MOST)),
-            other_drag: self
-                .other_drag
-                .mean()
-                .map_or(guess.other_drag, |drag| drag.clamp(0.0, OTHER_DRAG_MOST)),
+            same_drag: self.same_drag().unwrap_or(guess.same_drag),
+            other_drag: self.other_drag().unwrap_or(guess.other_drag),
         })
+    }
+
+    /// What each further stream of the model costs a stream here, as a share; `None` before it was seen.
+    pub fn same_drag(&self) -> Option<f64> {
+        self.same_drag.mean().map(|drag| drag.clamp(0.0, SAME_DRAG_MOST))
+    }
+
+    /// What each stream of another model costs a stream here, as a share; `None` before it was seen.
+    pub fn other_drag(&self) -> Option<f64> {
+        self.other_drag.mean().map(|drag| drag.clamp(0.0, OTHER_DRAG_MOST))
     }
 
     /// Bytes per second of a load: as learned, else as guessed.
