@@ -127,7 +127,7 @@ pub(crate) mod tests {
                 load_disk_bytes_per_s: figure(1.6e9, 2, 90_000),
                 reckoned_prefill_per_s: Some(910.0),
                 reckoned_decode_per_s: Some(42.13),
-                reckoned_load_ms: Some(3_250.0),
+                reckoned_load_ms: Some(3_300.0),
                 ..SpeedView::default()
             },
         }
