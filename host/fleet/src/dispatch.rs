@@ -90,6 +90,8 @@ pub struct Dispatch {
     contexts: Vec<Option<(u32, Moment)>>,
     /// Models of which a copy may be worth buying.
     shopping: BTreeSet<u32>,
+    /// Models that are pinned somewhere.
+    pins: usize,
     /// What operators want that waits for its machine.
     wishes: Vec<wish::Wished>,
     actions: VecDeque<Action>,
@@ -235,8 +237,8 @@ impl Dispatch {
     }
 
     fn eye(&self, now: Moment) -> Eye<'_> {
-        let Self { rules, models, works, loads, .. } = self;
-        Eye { rules, models, works, loads, now }
+        let Self { rules, models, works, loads, pins, .. } = self;
+        Eye { rules, models, works, loads, has_pins: *pins > 0, now }
     }
 
     fn line(&self, model: u32) -> Option<&Line> {

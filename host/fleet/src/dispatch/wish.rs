@@ -107,6 +107,7 @@ impl Dispatch {
             Wish::Unpin | Wish::Unload => station.pinned = false,
             Wish::Load { .. } => {}
         });
+        self.pins = self.works.iter().filter(|(_, station)| station.pinned).count();
         if let Some(load) = load {
             // The last word on a model counts.
             self.wishes.retain(|wished| (wished.row, wished.model) != (row, model));

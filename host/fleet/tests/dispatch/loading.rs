@@ -5,7 +5,7 @@ use herdwick_fleet::dispatch::{
 };
 use herdwick_fleet::{Elimination, Moment, RequestId};
 
-use crate::stage::{Machine, Stage, name};
+use crate::stage::{Machine, Stage, name, sends};
 
 fn loads(actions: &[Action]) -> Vec<&LoadOrder> {
     let loads = actions.iter().filter_map(|action| match action {
@@ -13,14 +13,6 @@ fn loads(actions: &[Action]) -> Vec<&LoadOrder> {
         _ => None,
     });
     loads.collect()
-}
-
-fn sends(actions: &[Action]) -> Vec<(RequestId, &Grant)> {
-    let sends = actions.iter().filter_map(|action| match action {
-        Action::Send { request, grant } => Some((*request, &**grant)),
-        _ => None,
-    });
-    sends.collect()
 }
 
 /// A machine with two models on disk and room for one.
