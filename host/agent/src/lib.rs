@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use beat::compose::{Composer, Known, Speaker};
 use beat::link::{self, Phase, Shared};
-use collect::{Asked, Collector};
+use collect::{About, Collector};
 use door::{Doors, Guests};
 pub use identity::IdentityError;
 pub use overview::{Overview, RouterView, ServerView};
@@ -100,7 +100,8 @@ pub struct Agent {
     places: Vec<Place>,
     guests: Arc<Guests>,
     collector: Arc<Collector>,
-    asked: Asked,
+    state_dir: PathBuf,
+    meetings: bool,
     shared: Arc<Shared>,
 }
 
@@ -119,7 +120,7 @@ impl Agent {
         };
         let (board, guests) = (Arc::new(Board::default()), Arc::new(Guests::default()));
         let doors = Arc::new(Doors::new(Arc::clone(&board), Arc::clone(&guests), settings.door_port));
-        let (collector, asked) = (Arc::new(Collector::default()), Asked { meetings: settings.meetings });
+        let collector = Arc::new(Collector::default());
         let known = Known {
             board: Arc::clone(&board),
             doors,
@@ -139,7 +140,8 @@ impl Agent {
             places: settings.places,
             guests,
             collector,
-            asked,
+            state_dir: settings.state_dir,
+            meetings: settings.meetings,
             shared: Arc::new(shared),
         })
     }
@@ -157,7 +159,12 @@ impl Agent {
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {
-        self.collector.begin(self.asked);
+        let board = Arc::clone(&self.shared.board);
+        self.collector.begin(About {
+            state_dir: self.state_dir.clone(),
+            folders: Box::new(move || board.folders()),
+            meetings: self.meetings,
+        });
         let mut watchers = JoinSet::new();
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));

@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use herdwick_control::{Admin, Ingest, Plugins};
-use herdwick_fleet::{Decision, PluginId, Ring, SignalPolicy as _, Words};
+use herdwick_fleet::{
+    Decision, Field, Moment, PluginId, Profile, Ring, SignalPolicy as _, Snapshot, Words, decide,
+};
 use herdwick_plugin_host::config::Mode;
 use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
 use herdwick_proxy::{Aside, Matter};
@@ -92,6 +94,11 @@ impl Plugins for PluginAdmin {
 
     fn findings(&self) -> Vec<FindingView> {
         self.health.findings()
+    }
+
+    fn judge(&self, profile: &Profile, fleet: &Snapshot, now: Moment) -> Arc<Decision> {
+        let field = Field::survey(profile, fleet, &[], now);
+        decide(profile, fleet, field, &*self.host.current(), now).decision
     }
 
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)> {

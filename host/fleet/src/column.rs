@@ -77,6 +77,8 @@ columns! {
     "rate.samples-count" RateSamples "Answers behind the rates.",
     "rate.load-bytes-per-s" LoadRate "Learned load rate.",
     "rate.best-other-decode-per-s" BestOtherDecode "The fastest other candidate's decode rate.",
+    "rate.same-drag-ratio" SameDrag "Learned slow-down of a stream by each further one of its model here.",
+    "rate.other-drag-ratio" OtherDrag "Learned slow-down of a stream by each one of another model here.",
     "node.availability-ratio" Availability "Learned share of this hour in which the machine is ours.",
     "node.trend-ratio" Trend "-1 getting busier to 1 getting freer.",
     "node.thermal-level" Thermal "0 nominal to 3 critical.",
@@ -313,6 +315,8 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
             let is_cached = !matches!(residency, Some((Residency::OnDisk, _)));
             holding.live.speed.load_bytes_per_s(is_cached)
         }
+        Column::SameDrag => holding.live.speed.same_drag().unwrap_or(UNKNOWN),
+        Column::OtherDrag => holding.live.speed.other_drag().unwrap_or(UNKNOWN),
         Column::WaitBias => holding.live.speed.wait_bias_ms().unwrap_or(UNKNOWN),
         Column::Availability => backend.node.live.hours.availability_ratio(),
         Column::Trend => backend.node.live.hours.trend_ratio(),

@@ -11,7 +11,8 @@ use herdwick_fleet::learned::shown::Told;
 use herdwick_fleet::live::HoldingLive;
 use herdwick_fleet::occupancy::Mark;
 use herdwick_fleet::{
-    App, Backend, Candidate, Company, Load, Moment, OfModel, Profile, Rates, Residency, Shown,
+    App, Backend, Candidate, Company, Event, Load, ModelName, Moment, OfModel, Profile, Rates, Residency,
+    Shown,
 };
 use http::HeaderMap;
 use http::header::{HeaderName, USER_AGENT};
@@ -67,6 +68,7 @@ pub(crate) struct Lesson {
     backend: Arc<Backend>,
     /// How fast the model is taken to be.
     known: Option<Rates>,
+    model: ModelName,
     bytes: u64,
     load: Load,
     sent: Instant,
@@ -153,6 +155,7 @@ impl Lesson {
             live: Arc::clone(&holding.live),
             backend: Arc::clone(backend),
             known: holding.rates(backend, now),
+            model: holding.model.name.clone(),
             bytes: holding.model.bytes,
             load: match residency {
                 Some(Residency::OnDisk) => Load::Disk,
@@ -195,7 +198,12 @@ impl Lesson {
             }
             return;
         }
-        self.live.speed.learn(&shown, self.known, self.bytes, now);
+        let learnt = self.live.speed.learn(&shown, self.known, self.bytes, now);
+        if let Some(ratio) = learnt.disagrees {
+            let (node, model) = (Arc::clone(&self.backend.node.name), self.model.clone());
+            let percent = (ratio * 100.0).round() as u32;
+            self.scene.outcomes.changed(Event::Disagrees { node, model, percent });
+        }
         self.live.of_model.learn(&pupil.app, &shown, now);
     }
 

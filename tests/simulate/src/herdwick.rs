@@ -5,6 +5,7 @@
 //! cache.
 
 mod beat;
+mod lesson;
 mod prompt;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,13 +14,14 @@ use std::time::Duration;
 
 use herdwick_fleet::dispatch::{
     Action as Order, Arrival, Ask, Client, Dispatch, Grant, LoadEnd, LoadId, Refusal as Why, Rules, RunEnd,
-    RunId, World as Sky,
+    World as Sky,
 };
 use herdwick_fleet::{
-    Backend, Claim, Fleet, ModelName, Moment, NodeId, Observation, Profile, RequestId, RowId, SignalPolicy,
-    Snapshot,
+    Backend, Candidate, Claim, Column, Fleet, Holding, ModelName, Moment, NodeId, Observation, Profile,
+    RequestId, Residency, RowId, SignalPolicy, Snapshot,
 };
 
+use self::lesson::{Busy, Lesson};
 use self::prompt::Prompts;
 use crate::fleets::{MODELS, ModelId, NodeNo};
 use crate::node::{Health, Node};
@@ -69,8 +71,19 @@ struct Running {
     grant: Grant,
     node: NodeNo,
     first: Option<Moment>,
+    lesson: Option<Lesson>,
     /// Since when its backend cannot be reached, as far as anybody knows.
     cut_off: Option<Moment>,
+}
+
+/// A load that was ordered.
+#[derive(Debug)]
+struct Ordered {
+    candidate: Candidate,
+    node: NodeNo,
+    model: ModelId,
+    since: Moment,
+    is_cached: bool,
 }
 
 /// The router.
@@ -85,7 +98,8 @@ pub struct Herdwick {
     open: BTreeMap<usize, Open>,
     ids: HashMap<RequestId, usize>,
     /// Loads that were ordered, with who was told.
-    loads: BTreeMap<LoadId, (Arc<Backend>, NodeNo, ModelId)>,
+    loads: BTreeMap<LoadId, Ordered>,
+    busy: Busy,
     prompts: Prompts,
     asked: Moment,
     /// How many loads were ordered because somebody waited, and how many because they would have paid.
@@ -111,6 +125,7 @@ impl Herdwick {
             open: BTreeMap::new(),
             ids: HashMap::new(),
             loads: BTreeMap::new(),
+            busy: Busy::default(),
             prompts: Prompts::default(),
             asked: Moment::default(),
             ordered: (0, 0),
@@ -143,7 +158,7 @@ impl Herdwick {
             endpoint: "/api/chat",
             model: self.names[request.model.0].clone(),
             prompt_tokens: request.prompt,
-            expected_tokens: self.prompts.expected(request),
+            expected_tokens: self.expected(request),
             context_min_tokens: f64::NAN,
             context_tokens: f64::NAN,
             streaming: true,
@@ -157,16 +172,28 @@ impl Herdwick {
         let policy = Arc::clone(&self.setup.policy);
         let sky = Sky { now, snapshot: &self.snapshot, policy: policy.as_ref() };
         match self.dispatch.arrive(ask, sky) {
-            Arrival::Send(grant) => self.send(no, *grant, actions),
+            Arrival::Send(grant) => self.send(no, *grant, now, actions),
             Arrival::Wait(_) => {}
             Arrival::Refuse(why) => self.refuse(no, &why, actions),
         }
     }
 
-    fn send(&mut self, no: usize, grant: Grant, actions: &mut Vec<Action>) {
+    /// How long the answer is expected to get, as was learned.
+    fn expected(&self, request: &Request) -> f64 {
+        let holder = self.snapshot.holders(&self.names[request.model.0]).next();
+        let learned = |holding: &Holding| holding.live.of_model.answer_tokens(&lesson::name(request));
+        holder.map_or(Profile::PRIOR_ANSWER_TOKENS, |(_, holding)| learned(holding))
+    }
+
+    fn send(&mut self, no: usize, grant: Grant, now: Moment, actions: &mut Vec<Action>) {
         let Some(node) = self.nodes.get(&grant.backend.id.node).copied() else { return };
         let Some(open) = self.open.get_mut(&no) else { return };
-        open.run = Some(Running { grant, node, first: None, cut_off: None });
+        let candidate =
+            Candidate { backend: Arc::clone(&grant.backend), holding: Arc::clone(&grant.holding) };
+        let cached = cached_tokens(&grant);
+        self.busy.count(node, open.request.model, 1.0, now);
+        let lesson = Some(Lesson::begin(&candidate, (node, cached), &mut self.busy, now));
+        open.run = Some(Running { grant, node, first: None, lesson, cut_off: None });
         actions.push(Action::Send(no, node));
     }
 
@@ -187,8 +214,9 @@ impl Herdwick {
         Some(open)
     }
 
-    fn ended(&mut self, run: RunId, end: RunEnd, now: Moment) {
-        self.dispatch.ended(run, end, now);
+    fn ended(&mut self, running: &Running, model: ModelId, end: RunEnd, now: Moment) {
+        self.busy.count(running.node, model, -1.0, now);
+        self.dispatch.ended(running.grant.run, end, now);
     }
 
     /// An attempt came to nothing: it is tried elsewhere, unless the client has seen some of it or all tries are used up.
@@ -196,12 +224,13 @@ impl Herdwick {
         let Some(open) = self.open.get_mut(&no) else { return };
         let Some(running) = open.run.take() else { return };
         open.tried.push(running.grant.backend.row);
+        let model = open.request.model;
         let may_try = running.first.is_none() && open.tried.len() < TRIES;
         let end = match running.first {
             Some(_) => RunEnd::Answered { tokens: f64::from(running.grant.progress.count()) },
             None => RunEnd::Failed,
         };
-        self.ended(running.grant.run, end, now);
+        self.ended(&running, model, end, now);
         if may_try {
             self.arrive(no, now, actions);
         } else if self.close(no).is_some() {
@@ -218,9 +247,15 @@ impl Herdwick {
 
     fn done(&mut self, no: usize, now: Moment) {
         let Some(open) = self.close(no) else { return };
-        self.prompts.learn(&open.request);
-        let Some(running) = open.run else { return };
-        self.ended(running.grant.run, RunEnd::Answered { tokens: open.request.answer }, now);
+        let Some(mut running) = open.run else { return };
+        let candidate = Candidate {
+            backend: Arc::clone(&running.grant.backend),
+            holding: Arc::clone(&running.grant.holding),
+        };
+        if let (Some(lesson), Some(first)) = (running.lesson.take(), running.first) {
+            lesson.end(&open.request, (&candidate, first), &mut self.busy, now);
+        }
+        self.ended(&running, open.request.model, RunEnd::Answered { tokens: open.request.answer }, now);
     }
 
     fn left(&mut self, no: usize, now: Moment) {
@@ -232,15 +267,18 @@ impl Herdwick {
                     Some(_) => RunEnd::Answered { tokens: f64::from(running.grant.progress.count()) },
                     None => RunEnd::Failed,
                 };
-                self.ended(running.grant.run, end, now);
+                self.ended(&running, open.request.model, end, now);
             }
         }
     }
 
     fn load_ended(&mut self, (node, model): (NodeNo, ModelId), end: LoadEnd, now: Moment) {
-        let ordered = self.loads.iter().find(|(_, (_, at, of))| (*at, *of) == (node, model));
+        let ordered = self.loads.iter().find(|(_, ordered)| (ordered.node, ordered.model) == (node, model));
         let Some(id) = ordered.map(|(id, _)| *id) else { return };
-        self.loads.remove(&id);
+        let Some(ordered) = self.loads.remove(&id) else { return };
+        if end == LoadEnd::Done {
+            lesson::load(&ordered.candidate, ordered.is_cached, now.since(ordered.since), now);
+        }
         self.dispatch.load_ended(id, end, now);
     }
 
@@ -319,7 +357,7 @@ impl Herdwick {
         let lost: Vec<LoadId> = self
             .loads
             .iter()
-            .filter(|(_, (backend, ..))| !is_reached(backend.row))
+            .filter(|(_, ordered)| !is_reached(ordered.candidate.backend.row))
             .map(|(id, _)| *id)
             .collect();
         for id in lost {
@@ -349,8 +387,8 @@ impl Herdwick {
     fn carry_out(&mut self, order: Order, now: Moment, actions: &mut Vec<Action>) {
         match order {
             Order::Send { request, grant } => match self.ids.get(&request).copied() {
-                Some(no) => self.send(no, *grant, actions),
-                None => self.ended(grant.run, RunEnd::Failed, now),
+                Some(no) => self.send(no, *grant, now, actions),
+                None => self.dispatch.ended(grant.run, RunEnd::Failed, now),
             },
             Order::Refuse { request, refusal } => {
                 if let Some(no) = self.ids.get(&request).copied() {
@@ -370,7 +408,10 @@ impl Herdwick {
                     actions.extend(victim.map(|victim| Action::Unload(node, victim)));
                 }
                 actions.push(Action::Load(node, model));
-                self.loads.insert(order.load, (order.backend, node, model));
+                let is_cached =
+                    order.holding.residency(now).is_some_and(|(state, _)| state == Residency::Warm);
+                let candidate = Candidate { backend: order.backend, holding: order.holding };
+                self.loads.insert(order.load, Ordered { candidate, node, model, since: now, is_cached });
             }
             Order::Unload(order) => {
                 if let Some((node, model)) = self.place(&order.backend, &order.holding.model.name) {
@@ -427,4 +468,12 @@ impl Router for Herdwick {
         let inside = self.dispatch.waiting() + self.dispatch.running();
         self.open.len() + self.ids.len() + inside
     }
+}
+
+/// Prompt tokens that the cache there was taken to hold, as the decision saw it.
+fn cached_tokens(grant: &Grant) -> f64 {
+    let matrix = &grant.decision.matrix;
+    let place = matrix.columns().iter().position(|column| *column == Column::CachedTokens);
+    let row = matrix.iter().find(|(row, _)| *row == f64::from(grant.backend.row.0));
+    place.zip(row).map_or(0.0, |(place, (_, values))| values[place].max(0.0))
 }

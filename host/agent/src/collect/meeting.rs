@@ -12,11 +12,19 @@ use super::source::Source;
 use super::tree::Tree;
 
 /// Who is asked on this system.
+#[cfg(target_os = "linux")]
 pub(super) fn sources(tree: &Tree) -> Vec<Box<dyn Source>> {
-    #[cfg(target_os = "linux")]
-    return vec![Box::new(linux::Meeting::new(tree.clone()))];
-    #[cfg(target_os = "windows")]
-    return vec![Box::new(windows::Meeting)];
-    #[cfg(not(any(target_os = "linux", target_os = "windows")))]
-    return Vec::new();
+    vec![Box::new(linux::Meeting::new(tree.clone()))]
+}
+
+/// Who is asked on this system.
+#[cfg(target_os = "windows")]
+pub(super) fn sources(_: &Tree) -> Vec<Box<dyn Source>> {
+    vec![Box::new(windows::Meeting)]
+}
+
+/// Nobody can be asked.
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+pub(super) fn sources(_: &Tree) -> Vec<Box<dyn Source>> {
+    Vec::new()
 }

@@ -4,6 +4,7 @@
 
 mod deciding;
 mod lan;
+mod learning;
 mod merging;
 mod operating;
 mod random;

@@ -1,22 +1,16 @@
-//! What the router knows of prompts and answers: hashes of parts, as the data plane makes them of messages, and how long
-//! answers were so far.
+//! What the router sees of prompts: hashes of their parts, as the data plane makes them of messages.
 
 use std::collections::HashMap;
 
-use herdwick_fleet::Profile;
 use herdwick_fleet::dispatch::{Part, Prompt};
 
-use crate::trace::{App, Request};
-
-/// Weight of the newest answer.
-const GAIN: f64 = 0.1;
+use crate::trace::Request;
 
 /// Of every conversation, where its parts end.
 #[derive(Debug, Default)]
 pub(super) struct Prompts {
     /// Tokens up to the end of each part, by conversation.
     parts: HashMap<usize, Vec<f64>>,
-    lengths: HashMap<App, f64>,
 }
 
 impl Prompts {
@@ -37,16 +31,5 @@ impl Prompts {
         };
         let parts = ends.iter().enumerate().map(|(at, tokens)| Part { hash: hash(at), tokens: *tokens });
         Prompt { session: Some(talk), parts: parts.collect() }
-    }
-
-    /// How long the answer is expected to get.
-    pub(super) fn expected(&self, request: &Request) -> f64 {
-        self.lengths.get(&request.app).copied().unwrap_or(Profile::PRIOR_ANSWER_TOKENS)
-    }
-
-    /// An answer came whole.
-    pub(super) fn learn(&mut self, request: &Request) {
-        let length = self.lengths.entry(request.app).or_insert(request.answer);
-        *length += GAIN * (request.answer - *length);
     }
 }
