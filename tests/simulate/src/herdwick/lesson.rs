@@ -51,13 +51,24 @@ pub(super) struct Lesson {
 
 impl Lesson {
     /// A request is sent; `cached` is how many tokens of its prompt the cache is taken to hold.
-    pub(super) fn begin(candidate: &Candidate, (node, cached): (NodeNo, f64), busy: &mut Busy, now: Moment) -> Self {
+    pub(super) fn begin(
+        candidate: &Candidate,
+        (node, cached): (NodeNo, f64),
+        busy: &mut Busy,
+        now: Moment,
+    ) -> Self {
         let known = candidate.holding.rates(&candidate.backend, now);
         Self { sent: now, node, area: busy.area(node, now), known, cached }
     }
 
     /// Its answer came whole.
-    pub(super) fn end(self, request: &Request, (candidate, first): (&Candidate, Moment), busy: &mut Busy, now: Moment) {
+    pub(super) fn end(
+        self,
+        request: &Request,
+        (candidate, first): (&Candidate, Moment),
+        busy: &mut Busy,
+        now: Moment,
+    ) {
         let area = busy.area(self.node, now);
         let s = now.since(self.sent).as_secs_f64().max(1e-3);
         let mean = |model: usize| (area[model] - self.area[model]) / s;
@@ -77,7 +88,7 @@ impl Lesson {
         };
         let live = &candidate.holding.live;
         live.speed.learn(&shown, self.known, candidate.holding.model.bytes, now);
-        live.of_model.learn_answer(&name(request), request.answer, now);
+        live.of_model.learn(&name(request), &shown, now);
     }
 }
 
