@@ -17,6 +17,7 @@ mod errors;
 mod fleet;
 mod framing;
 mod killing;
+mod learning;
 mod leaving;
 mod logging;
 mod memory;

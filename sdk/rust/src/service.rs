@@ -189,8 +189,7 @@ mod tests {
 
     #[test]
     fn learned_drags_outrank_the_constants_where_they_are_known() {
-        static LAYOUT: Layout =
-            Layout::of(&[column::RATE_SAME_DRAG_RATIO, column::RATE_OTHER_DRAG_RATIO]);
+        static LAYOUT: Layout = Layout::of(&[column::RATE_SAME_DRAG_RATIO, column::RATE_OTHER_DRAG_RATIO]);
         let read = |numbers: &[f64; 3]| {
             let rows = Rows::new(&LAYOUT, &[], &[], numbers).unwrap();
             rows.iter().next().and_then(|row| Constants::DEFAULT.learned(row))
