@@ -23,6 +23,7 @@ mod framing;
 mod killing;
 #[cfg(unix)]
 mod learned;
+mod learning;
 mod leaving;
 mod logging;
 mod memory;
