@@ -180,12 +180,13 @@ impl Stream {
 
     /// Takes in the next piece.
     fn take(&mut self, data: Bytes) {
-        if let Some(ticket) = &self.ticket {
-            ticket.backend.live.mark_flowing();
-        }
         let Ok(mut whole) = self.frames.push(data) else {
             return self.break_off(Break::Garbled);
         };
+        if let Some(ticket) = &self.ticket {
+            ticket.backend.live.mark_flowing();
+            ticket.progresses(frames(self.endpoint.framing(), &whole));
+        }
         match self.ending.read(&whole) {
             Ok(()) => {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
@@ -208,10 +209,11 @@ impl Stream {
 
     /// Gives the slot back. A backend that ended with an error of its own is charged with it.
     fn let_go(&mut self) {
-        if let Some(ticket) = self.ticket.take()
-            && self.ending.end() == End::Failed
-        {
-            ticket.broke(fleet::Failure::Status);
+        if let Some(mut ticket) = self.ticket.take() {
+            ticket.counted(self.ending.figures().answer_tokens);
+            if self.ending.end() == End::Failed {
+                ticket.broke(fleet::Failure::Status);
+            }
         }
         self.vigil = None;
     }
@@ -277,6 +279,17 @@ impl Stream {
             (None, _) | (_, Break::Stopping) => {}
             (Some(ticket), _) => ticket.broke(fleet::Failure::Cut),
         }
+    }
+}
+
+/// About how many frames there are, which is about how many tokens.
+fn frames(framing: Framing, whole: &[u8]) -> u32 {
+    let lines = whole.iter().filter(|byte| **byte == b'\n').count();
+    let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+    match framing {
+        Framing::Lines => lines,
+        // One line of data and an empty one; Anthropic's and the newer ones of OpenAI's have a name before.
+        Framing::Events => lines.div_ceil(3),
     }
 }
 

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use herdwick_fleet::dispatch::{Bounds, Rules};
 use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, Snapshot};
 use tokio::sync::{Semaphore, watch};
 
-use crate::admission::Line;
 use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
+use crate::dispatcher::Dispatcher;
 use crate::encoding::DECODERS;
 use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
+use crate::loading::Loads;
 use crate::room::Room;
 use crate::scene::Scene;
 use crate::upstream::Pools;
@@ -100,7 +102,8 @@ pub struct Router {
     pub(crate) aliases: Aliases,
     pub(crate) gate: Gate,
     pub(crate) room: Arc<Room>,
-    pub(crate) line: Line,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) loads: Loads,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
     pub(crate) budget: Budget,
@@ -129,12 +132,16 @@ impl Router {
             counters,
             start,
         } = parts;
+        let rules = Rules { bounds: bounds(&limits), ..Rules::default() };
+        let (seen, judge) = (Arc::clone(&fleet), Arc::clone(&policy));
+        let dispatcher = Arc::new(Dispatcher::new(rules, seen, judge, start));
         Self {
             limits,
             aliases,
             gate: Gate::new(trust),
             room: Room::new(limits.bodies_total),
-            line: Line::default(),
+            dispatcher,
+            loads: Loads::default(),
             pools: Pools::default(),
             ids: Ids::default(),
             budget: Budget::default(),
@@ -145,6 +152,11 @@ impl Router {
             ring,
             aside,
         }
+    }
+
+    /// Who decides when and where requests run; also for operators, from other threads.
+    pub fn dispatcher(&self) -> Arc<Dispatcher> {
+        Arc::clone(&self.dispatcher)
     }
 
     pub(crate) fn aside(&self) -> &dyn Aside {
@@ -170,4 +182,9 @@ impl Router {
     pub(crate) fn now(&self) -> Moment {
         self.scene.now()
     }
+}
+
+/// What may wait, as far as an operator says.
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds { per_model: limits.waiting, per_client: limits.waiting, ..Bounds::default() }
 }

@@ -134,7 +134,8 @@ impl<C: Choice> Early<C> {
     fn send(&mut self, request: Request, tried: Vec<NodeNo>, actions: &mut Vec<Action>) {
         let model = request.model;
         let beats = self.known.beats.iter().enumerate();
-        let holders: Vec<NodeNo> = beats.filter(|(_, beat)| beat.listed[model.0]).map(|(no, _)| NodeNo(no)).collect();
+        let holders: Vec<NodeNo> =
+            beats.filter(|(_, beat)| beat.listed[model.0]).map(|(no, _)| NodeNo(no)).collect();
         let is_heard = |node: &NodeNo| self.known.now - self.known.beats[node.0].at < SILENT;
         let fresh = holders.iter().filter(|node| is_heard(node) && !tried.contains(node)).copied().collect();
         let able: Vec<NodeNo> = if tried.len() as u32 >= TRIES { Vec::new() } else { fresh };

@@ -224,15 +224,9 @@ impl FleetKind {
             Self::Big2Small6 => &[(ULTRA, 2), (M2, 6)],
             Self::Gpu1Laptop5 => &[(RTX6000, 1), (LAPTOP, 5)],
             Self::Same8 => &[(RTX3090, 8)],
-            Self::Mixed30 => &[
-                (RTX4090, 3),
-                (RTX3090, 4),
-                (ULTRA, 2),
-                (MAX, 5),
-                (MINI, 6),
-                (M2, 6),
-                (LAPTOP, 4),
-            ],
+            Self::Mixed30 => {
+                &[(RTX4090, 3), (RTX3090, 4), (ULTRA, 2), (MAX, 5), (MINI, 6), (M2, 6), (LAPTOP, 4)]
+            }
         };
         let mut machines = Vec::new();
         for (kind, count) in counts {

@@ -146,7 +146,8 @@ impl AllKnowing {
                 || node.runner(planned.model).is_some();
             let victims = cost::victims(node, NodeNo(no), planned.model, &self.ledger);
             let sent_there = |action: &Action| matches!(action, Action::Send(_, to) if to.0 == no);
-            let are_idle = victims.iter().all(|victim| node.runner(*victim).is_none_or(|runner| runner.is_idle()));
+            let are_idle =
+                victims.iter().all(|victim| node.runner(*victim).is_none_or(|runner| runner.is_idle()));
             if is_over {
                 *slot = None;
             } else if node.loads.under_way.is_none() && are_idle && !actions.iter().any(sent_there) {

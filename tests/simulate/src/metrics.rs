@@ -101,13 +101,16 @@ fn jain(records: &[Record], machines: &[NodeSpec]) -> f64 {
         let sum = &mut sums[request.client];
         *sum = (sum.0 + whole / alone, sum.1 + 1.0);
     }
-    let means: Vec<f64> = sums.iter().filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count).collect();
-    let (sum, squares) = means.iter().fold((0.0, 0.0), |(sum, squares), mean| (sum + mean, squares + mean * mean));
+    let means: Vec<f64> =
+        sums.iter().filter(|(_, count)| *count > 0.0).map(|(sum, count)| sum / count).collect();
+    let (sum, squares) =
+        means.iter().fold((0.0, 0.0), |(sum, squares), mean| (sum + mean, squares + mean * mean));
     if squares > 0.0 { sum * sum / (means.len() as f64 * squares) } else { 1.0 }
 }
 
 /// The geometric mean; 1 of nothing.
 pub fn geometric(values: impl Iterator<Item = f64>) -> f64 {
-    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value: f64| (sum + value.max(1e-9).ln(), count + 1.0));
+    let (sum, count) =
+        values.fold((0.0, 0.0), |(sum, count), value: f64| (sum + value.max(1e-9).ln(), count + 1.0));
     if count > 0.0 { f64::exp(sum / count) } else { 1.0 }
 }

@@ -110,7 +110,8 @@ impl Node {
             return Time::NEVER;
         }
         let pace = self.pace();
-        let streams = self.streams().map(|(model, stream)| stream.left() / pace.of(self, model, stream.stage));
+        let streams =
+            self.streams().map(|(model, stream)| stream.left() / pace.of(self, model, stream.stage));
         let load = self.loads.under_way.as_ref().map(|load| load.left_s * self.slow);
         let soonest = streams.chain(load).fold(f64::INFINITY, f64::min);
         self.at + Time::seconds(soonest)

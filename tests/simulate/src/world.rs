@@ -14,8 +14,8 @@ use crate::router::{Action, News, Refusal, Router, Sight};
 use crate::time::Time;
 use crate::trace::Conversation;
 
-pub use self::inspector::{Breach, Promises};
 use self::inspector::Inspector;
+pub use self::inspector::{Breach, Promises};
 pub use self::record::{End, Record};
 
 /// Between two beats of a machine.
@@ -257,7 +257,9 @@ impl<'a> World<'a> {
         match *action {
             Action::Send(request, node) => self.send(request, node),
             Action::HangUp(request) => self.leave_machine(request),
-            Action::Load(node, model) => self.work(node, |node, now, happened| node.load(model, now, happened)),
+            Action::Load(node, model) => {
+                self.work(node, |node, now, happened| node.load(model, now, happened))
+            }
             Action::Unload(node, model) => {
                 self.work(node, |node, now, happened| node.unload(model, now, happened));
             }

@@ -1,7 +1,10 @@
 //! Graphics cards: what each is and does, and what all of them together mean for plugins and for people. Arithmetic on
 //! what drivers told; it must not know which driver told it. Where models live follows from it in `room`.
 
-#![cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the drivers of each system tell another part of it"))]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "the drivers of each system tell another part of it")
+)]
 
 #[cfg(any(target_os = "linux", test))]
 mod amd;

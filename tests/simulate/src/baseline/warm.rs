@@ -12,7 +12,8 @@ impl Choice for WarmFirst {
     fn choose(&mut self, request: &Request, able: &[NodeNo], known: &Known) -> NodeNo {
         let model = request.model.0;
         // Where a request of the model is under way it is in memory, or about to be.
-        let is_warm = |node: NodeNo| known.beats[node.0].resident[model] || known.outstanding[node.0][model] > 0;
+        let is_warm =
+            |node: NodeNo| known.beats[node.0].resident[model] || known.outstanding[node.0][model] > 0;
         Known::least(able, |node| (!is_warm(node), known.load_of(node)))
     }
 }

@@ -67,7 +67,10 @@ impl Scan {
         let mut scan = Self {
             reserved: vec![Default::default(); nodes.len()],
             sent: vec![Default::default(); nodes.len()],
-            running: nodes.iter().map(|node| std::array::from_fn(|model| node.running(ModelId(model)))).collect(),
+            running: nodes
+                .iter()
+                .map(|node| std::array::from_fn(|model| node.running(ModelId(model))))
+                .collect(),
             closed: vec![Default::default(); nodes.len()],
         };
         for action in actions {
@@ -167,7 +170,12 @@ impl Scan {
     }
 
     /// What the request takes from others there.
-    fn fleet_costs(&self, request: &Request, seen: &Seen<'_>, (prefill_s, decode_s, now): (f64, f64, bool)) -> f64 {
+    fn fleet_costs(
+        &self,
+        request: &Request,
+        seen: &Seen<'_>,
+        (prefill_s, decode_s, now): (f64, f64, bool),
+    ) -> f64 {
         let (model, node, spec) = (request.model, seen.node, &seen.node.spec);
         let drag = |x: ModelId| if x == model { spec.same_drag } else { spec.other_drag };
         let mut taken = 0.0;
@@ -202,7 +210,8 @@ impl Scan {
         let factor = 1.0 + node.spec.same_drag * (same - 1.0).max(0.0) + node.spec.other_drag * other;
         let rests = node.streams().filter(|(x, _)| *x == model).map(|(_, stream)| {
             let read = if stream.stage == Stage::Prompt { stream.prompt_left } else { 0.0 };
-            (read / node.spec.prefill[model.0] + stream.answer_left * factor / node.spec.decode[model.0]) * node.slow
+            (read / node.spec.prefill[model.0] + stream.answer_left * factor / node.spec.decode[model.0])
+                * node.slow
         });
         let first = rests.fold(f64::INFINITY, f64::min);
         if first.is_finite() { first } else { 0.0 }
@@ -242,8 +251,7 @@ fn rest_of_load(node: &Node) -> f64 {
 /// What has to leave a machine for a model, the least worth first.
 pub(super) fn victims(node: &Node, no: NodeNo, model: ModelId, ledger: &Ledger) -> Vec<ModelId> {
     let mut lacks = node.used() + model.in_memory() - node.spec.memory;
-    let mut there: Vec<ModelId> =
-        ModelId::all().filter(|x| *x != model && node.is_resident(*x)).collect();
+    let mut there: Vec<ModelId> = ModelId::all().filter(|x| *x != model && node.is_resident(*x)).collect();
     let regret = |x: &ModelId| ledger.worth(no, *x).min(node.load_s(*x));
     there.sort_by(|a, b| regret(a).total_cmp(&regret(b)));
     let mut victims = Vec::new();

@@ -155,8 +155,7 @@ impl Runner {
     /// The idle slot with the longest common beginning, else the one that was used longest ago.
     fn best_slot(&self, request: &Request) -> Option<(usize, f64)> {
         let idle = self.slots.iter().enumerate().filter(|(_, slot)| slot.stream.is_none());
-        let shared =
-            |slot: &Slot| slot.cached.as_ref().map_or(0.0, |cached| cached.shared_with(request));
+        let shared = |slot: &Slot| slot.cached.as_ref().map_or(0.0, |cached| cached.shared_with(request));
         let measured = idle.map(|(place, slot)| (place, shared(slot), slot.used));
         let best = measured.max_by(|a, b| a.1.total_cmp(&b.1).then(b.2.cmp(&a.2)).then(b.0.cmp(&a.0)));
         best.map(|(place, cached, _)| (place, cached))

@@ -97,7 +97,8 @@ impl App {
                 turns
             }
         };
-        let mut length = |(mean, sigma): (f64, f64)| random.lognormal(mean, sigma).round().clamp(1.0, 16_000.0);
+        let mut length =
+            |(mean, sigma): (f64, f64)| random.lognormal(mean, sigma).round().clamp(1.0, 16_000.0);
         (0..turns)
             .map(|_| Turn {
                 added: length(shape.added),
