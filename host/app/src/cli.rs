@@ -7,6 +7,7 @@ mod doctor;
 mod examples;
 mod explain;
 mod health;
+mod models;
 mod node;
 mod nodes;
 mod places;
@@ -65,6 +66,9 @@ enum Command {
     /// Look after the machines: list, add, drain, test and forget them.
     #[command(subcommand)]
     Nodes(nodes::Command),
+    /// Have models loaded, let go of and kept in memory.
+    #[command(subcommand)]
+    Models(models::Command),
     /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -123,6 +127,7 @@ impl Cli {
             Command::Health(args) => args.run(),
             Command::Service(command) => command.run(&Env::of_process()),
             Command::Nodes(command) => command.run(),
+            Command::Models(command) => command.run(),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),

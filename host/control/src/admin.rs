@@ -20,8 +20,9 @@ use tower::ServiceExt as _;
 
 use crate::desk::FleetDesk;
 use crate::facts::FactBook;
-use crate::needs::{Memory, Plugins};
+use crate::needs::{Memory, Plugins, Residence};
 use crate::nodes;
+use crate::residence;
 
 /// Decisions in one answer, unless fewer are asked for.
 const MOST: usize = 200;
@@ -41,6 +42,8 @@ pub struct Admin {
     pub facts: Arc<FactBook>,
     /// Where wishes about the fleet are handed in.
     pub desk: FleetDesk,
+    /// Who has models loaded and let go of.
+    pub residence: Arc<dyn Residence>,
     /// What was known before the router started.
     pub memory: Arc<dyn Memory>,
     /// What is counted of requests.
@@ -67,6 +70,7 @@ impl Admin {
             .route("/admin/v1/health", get(health))
             .route("/admin/v1/status", get(status))
             .merge(nodes::routes())
+            .merge(residence::routes())
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;

@@ -11,6 +11,7 @@ mod keeper;
 mod needs;
 mod nodes;
 mod poll;
+mod residence;
 mod status;
 
 pub use admin::Admin;
@@ -19,5 +20,5 @@ pub use discovery::Discovery;
 pub use facts::FactBook;
 pub use ingest::{Desk, Heard, Ingest, IngestParts, Unheard};
 pub use keeper::{IsOwn, Keeper, Published, log_event};
-pub use needs::{Memory, NoMemory, Plugins};
+pub use needs::{Memory, NoMemory, Plugins, Residence};
 pub use poll::Polling;

@@ -188,7 +188,7 @@ fn done(admin: &Admin, answer: Result<(), DeskError>) -> Response {
     }
 }
 
-fn refused(refusal: &Refusal) -> Response {
+pub(crate) fn refused(refusal: &Refusal) -> Response {
     let status = match refusal {
         Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
         Refusal::Name { .. } | Refusal::Labels => StatusCode::BAD_REQUEST,
@@ -196,6 +196,8 @@ fn refused(refusal: &Refusal) -> Response {
         | Refusal::Configured { .. }
         | Refusal::Reporting { .. }
         | Refusal::Listed { .. }
+        | Refusal::NoModel { .. }
+        | Refusal::Pins { .. }
         | Refusal::Crowded => StatusCode::CONFLICT,
     };
     error(status, &refusal.to_string())

@@ -13,18 +13,22 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::dispatch::{
-    Action, Arrival, Ask, Client, Dispatch, Grant, LoadEnd, LoadId, LoadOrder, Place, Refusal, Rules, RunEnd,
-    RunId, Unfulfilled, UnloadOrder, Wish, World,
+    Action, Arrival, Ask, Bounds, Client, Dispatch, Grant, LoadEnd, LoadId, LoadOrder, Place, Refusal, Rules,
+    RunEnd, RunId, Unfulfilled, UnloadOrder, Wish, World,
 };
 use herdwick_fleet::{LivePolicy, ModelName, Moment, RequestId, RowId, Snapshot};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep_until;
 
 use crate::loading;
-use crate::router::Router;
+use crate::pins::Pins;
+use crate::router::{Limits, Router};
 
 /// While requests come, the core looks at least so often what would be worth a load.
 const TURN_EVERY: Duration = Duration::from_secs(1);
+
+/// Without anything to do the task looks so often whether models are pinned.
+const PINS_EVERY: Duration = Duration::from_secs(5);
 
 /// The core, and those who wait for its word.
 pub struct Dispatcher {
@@ -47,6 +51,8 @@ struct State {
     /// When the task wakes by itself.
     armed: Option<Moment>,
     turned: Moment,
+    /// Models that are pinned, as the fleet said last.
+    pins: Pins,
 }
 
 /// What becomes of a request that waited.
@@ -76,13 +82,15 @@ pub(crate) struct InLine {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(
-        rules: Rules,
+    /// Of a fleet and its signals; `start` is the zero of the router's clock.
+    pub fn new(
+        limits: &Limits,
         fleet: Arc<ArcSwap<Snapshot>>,
         policy: Arc<dyn LivePolicy>,
         start: Instant,
     ) -> Self {
-        let state = State { core: Dispatch::new(rules), ..State::default() };
+        let bounds = Bounds { per_model: limits.waiting, per_client: limits.waiting, ..Bounds::default() };
+        let state = State { core: Dispatch::new(Rules { bounds, ..Rules::default() }), ..State::default() };
         let (state, work, hasher) = (Mutex::new(state), Notify::new(), RandomState::new());
         Self { state, work, fleet, policy, start, hasher }
     }
@@ -156,11 +164,6 @@ impl Dispatcher {
         taken
     }
 
-    /// Whether a model is pinned on a backend.
-    pub fn is_pinned(&self, row: RowId, model: &ModelName) -> bool {
-        self.lock().core.is_pinned(row, model)
-    }
-
     /// Passes on what the core says, and wakes the task if there is something for it. Nobody is woken for nothing: on an
     /// idle fleet requests come and go without it.
     fn settle(&self, state: &mut State, now: Moment, is_time: bool) {
@@ -180,18 +183,21 @@ impl Dispatcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the core one turn. Returns when the next is due, whether anybody waits, and what is to be loaded.
+    /// Gives the core one turn, and tells it of pins. Returns when the next is due, whether anybody waits, and what is to be loaded.
     fn turn(&self) -> (Option<Moment>, bool, Vec<Order>) {
         let (snapshot, policy) = (self.fleet.load(), self.policy.pin());
         let world = World { now: self.now(), snapshot: &snapshot, policy: &*policy };
         let mut state = self.lock();
+        let State { core, pins, .. } = &mut *state;
+        pins.tell(core, world);
         state.armed = state.core.turn(world);
         state.turned = world.now;
         state.pass_on(world.now);
         if state.core.is_due() {
             state.armed = Some(world.now);
         }
-        (state.armed, state.core.waiting() > 0, std::mem::take(&mut state.orders))
+        let watches = state.core.waiting() > 0 || !state.pins.is_empty();
+        (state.armed, watches, std::mem::take(&mut state.orders))
     }
 }
 
@@ -201,7 +207,7 @@ pub(crate) async fn run(router: Arc<Router>) {
     let mut published = router.published();
     loop {
         published.mark_unchanged();
-        let (next, anybody_waits, orders) = dispatcher.turn();
+        let (next, watches, orders) = dispatcher.turn();
         for order in orders {
             tokio::spawn(loading::carry_out(Arc::clone(&router), order));
         }
@@ -214,8 +220,9 @@ pub(crate) async fn run(router: Arc<Router>) {
         tokio::select! {
             () = dispatcher.work.notified() => {}
             () = async { sleep_until(at.unwrap_or_else(Instant::now).into()).await }, if at.is_some() => {}
-            // Whoever waits waits for something that may be in the next picture of the fleet.
-            Ok(()) = published.changed(), if anybody_waits => {}
+            // Whoever waits waits for something that may be in the next picture of the fleet; so do pinned models.
+            Ok(()) = published.changed(), if watches => {}
+            () = tokio::time::sleep(PINS_EVERY) => {}
         }
     }
 }

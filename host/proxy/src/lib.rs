@@ -29,6 +29,7 @@ mod options;
 mod patience;
 mod peer;
 mod pieces;
+mod pins;
 mod pipeline;
 mod ready;
 mod relay;

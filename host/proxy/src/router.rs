@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::dispatch::{Bounds, Rules};
 use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, Snapshot};
 use tokio::sync::{Semaphore, watch};
 
@@ -84,6 +83,8 @@ pub struct Parts {
     pub published: watch::Receiver<Generation>,
     /// The live signals.
     pub policy: Arc<dyn LivePolicy>,
+    /// Who decides when and where requests run.
+    pub dispatcher: Arc<Dispatcher>,
     /// Where decisions are kept.
     pub ring: Arc<Ring>,
     /// Who answers what is not for a model.
@@ -126,15 +127,13 @@ impl Router {
             fleet,
             published,
             policy,
+            dispatcher,
             ring,
             aside,
             outcomes,
             counters,
             start,
         } = parts;
-        let rules = Rules { bounds: bounds(&limits), ..Rules::default() };
-        let (seen, judge) = (Arc::clone(&fleet), Arc::clone(&policy));
-        let dispatcher = Arc::new(Dispatcher::new(rules, seen, judge, start));
         Self {
             limits,
             aliases,
@@ -152,11 +151,6 @@ impl Router {
             ring,
             aside,
         }
-    }
-
-    /// Who decides when and where requests run; also for operators, from other threads.
-    pub fn dispatcher(&self) -> Arc<Dispatcher> {
-        Arc::clone(&self.dispatcher)
     }
 
     pub(crate) fn aside(&self) -> &dyn Aside {
@@ -182,9 +176,4 @@ impl Router {
     pub(crate) fn now(&self) -> Moment {
         self.scene.now()
     }
-}
-
-/// What may wait, as far as an operator says.
-fn bounds(limits: &Limits) -> Bounds {
-    Bounds { per_model: limits.waiting, per_client: limits.waiting, ..Bounds::default() }
 }

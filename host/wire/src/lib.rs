@@ -7,6 +7,7 @@ pub mod herd;
 mod hex;
 pub mod machine;
 pub mod nodes;
+pub mod residence;
 pub mod seal;
 pub mod session;
 pub mod status;

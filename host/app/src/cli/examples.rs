@@ -4,7 +4,7 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 36] = [
+const EXAMPLES: [(&str, &str); 40] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("node", "herdwick node --router 192.168.1.10"),
     ("status", "herdwick status --watch"),
@@ -25,6 +25,10 @@ const EXAMPLES: [(&str, &str); 36] = [
     ("nodes forget", "herdwick nodes forget old-laptop"),
     ("nodes label", "herdwick nodes label studio room=office"),
     ("nodes rename", "herdwick nodes rename 192.168.1.20 studio"),
+    ("models load", "herdwick models load qwen3:8b --node studio"),
+    ("models unload", "herdwick models unload llama3.1:70b"),
+    ("models pin", "herdwick models pin qwen3:8b --node studio"),
+    ("models unpin", "herdwick models unpin qwen3:8b"),
     ("plugins list", "herdwick plugins list"),
     ("plugins reload", "herdwick plugins reload"),
     ("plugins enable", "herdwick plugins enable queue-depth"),

@@ -12,6 +12,7 @@ mod remembering;
 mod reporting;
 mod silence;
 mod surveying;
+mod trusting;
 
 use std::sync::Arc;
 
