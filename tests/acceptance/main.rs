@@ -5,6 +5,8 @@
 mod authoring;
 mod beats;
 #[cfg(unix)]
+mod bench;
+#[cfg(unix)]
 mod breaking;
 mod cli;
 mod config;
@@ -18,6 +20,8 @@ mod errors;
 mod fleet;
 mod framing;
 mod killing;
+#[cfg(unix)]
+mod learned;
 mod leaving;
 mod logging;
 mod memory;

@@ -30,7 +30,7 @@ use tokio::time::timeout;
 
 use beat::compose::{Composer, Known, Speaker};
 use beat::link::{self, Phase, Shared};
-use collect::Collector;
+use collect::{About, Collector};
 use door::{Doors, Guests};
 pub use identity::IdentityError;
 pub use overview::{Overview, RouterView, ServerView};
@@ -66,6 +66,8 @@ pub struct Settings {
     pub places: Vec<Place>,
     /// The first port that is tried for passing on.
     pub door_port: u16,
+    /// Whether it is watched that somebody is in a meeting here.
+    pub meetings: bool,
 }
 
 /// Why there is no agent.
@@ -98,6 +100,8 @@ pub struct Agent {
     places: Vec<Place>,
     guests: Arc<Guests>,
     collector: Arc<Collector>,
+    state_dir: PathBuf,
+    meetings: bool,
     shared: Arc<Shared>,
 }
 
@@ -131,7 +135,15 @@ impl Agent {
             pins,
             phase: watch::Sender::new(Phase::Serving),
         };
-        Ok(Self { name: settings.name, places: settings.places, guests, collector, shared: Arc::new(shared) })
+        Ok(Self {
+            name: settings.name,
+            places: settings.places,
+            guests,
+            collector,
+            state_dir: settings.state_dir,
+            meetings: settings.meetings,
+            shared: Arc::new(shared),
+        })
     }
 
     /// Who this machine is to its routers.
@@ -147,7 +159,12 @@ impl Agent {
     /// Watches, reports and passes on until it is told to end; then in order: no new work, what is passed on ends, the
     /// routers hear that the machine leaves.
     pub async fn run(&self, finder: impl Finder, mut ends: Ends) {
-        self.collector.begin();
+        let board = Arc::clone(&self.shared.board);
+        self.collector.begin(About {
+            state_dir: self.state_dir.clone(),
+            folders: Box::new(move || board.folders()),
+            meetings: self.meetings,
+        });
         let mut watchers = JoinSet::new();
         for place in &self.places {
             watchers.spawn(watching::run(place.clone(), Arc::clone(&self.shared.board)));

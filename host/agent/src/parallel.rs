@@ -14,6 +14,8 @@ mod process;
 #[cfg(any(target_os = "linux", test))]
 mod systemd;
 
+use std::path::PathBuf;
+
 use herdwick_fleet::Origin;
 
 /// More than this at once is a typing mistake.
@@ -21,7 +23,7 @@ use herdwick_fleet::Origin;
 const MOST: u32 = 1_024;
 
 /// What it was started with, as far as the machine tells.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
     /// `OLLAMA_NUM_PARALLEL`: requests that each model takes at once.
     pub(crate) parallel: Option<u32>,
@@ -29,6 +31,8 @@ pub(crate) struct Figures {
     pub(crate) max_loaded: Option<u32>,
     /// `OLLAMA_KEEP_ALIVE` in seconds; negative = for ever.
     pub(crate) keep_alive_s: Option<i64>,
+    /// `OLLAMA_MODELS`: where it keeps models, when it was told.
+    pub(crate) models: Option<PathBuf>,
 }
 
 #[cfg(any(target_os = "linux", target_os = "macos", test))]
@@ -45,6 +49,9 @@ impl Figures {
                 "OLLAMA_NUM_PARALLEL" => figures.parallel = count(value),
                 "OLLAMA_MAX_LOADED_MODELS" => figures.max_loaded = count(value),
                 "OLLAMA_KEEP_ALIVE" => figures.keep_alive_s = go::seconds(value),
+                "OLLAMA_MODELS" => {
+                    figures.models = Some(value).filter(|path| !path.is_empty()).map(PathBuf::from)
+                }
                 _ => {}
             }
         }
@@ -91,9 +98,20 @@ mod tests {
     #[test]
     fn variables_are_read_as_ollama_reads_them() {
         let figures = Figures::of(
-            [("OLLAMA_NUM_PARALLEL", "4"), ("PATH", "/bin"), ("OLLAMA_KEEP_ALIVE", "\"24h\"")].into_iter(),
+            [
+                ("OLLAMA_NUM_PARALLEL", "4"),
+                ("PATH", "/bin"),
+                ("OLLAMA_KEEP_ALIVE", "\"24h\""),
+                ("OLLAMA_MODELS", "/big/models"),
+            ]
+            .into_iter(),
         );
-        let expected = Figures { parallel: Some(4), max_loaded: None, keep_alive_s: Some(86_400) };
+        let expected = Figures {
+            parallel: Some(4),
+            keep_alive_s: Some(86_400),
+            models: Some("/big/models".into()),
+            ..Figures::default()
+        };
         assert_eq!(figures, expected);
     }
 

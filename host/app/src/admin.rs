@@ -9,7 +9,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use herdwick_control::{Admin, Ingest, Plugins, Residence};
 use herdwick_fleet::dispatch::Wish;
-use herdwick_fleet::{Decision, ModelName, PluginId, Ring, RowId, SignalPolicy as _, Words};
+use herdwick_fleet::{
+    Decision, Field, ModelName, Moment, PluginId, Profile, Ring, RowId, SignalPolicy as _, Snapshot, Words,
+    decide,
+};
 use herdwick_plugin_host::config::Mode;
 use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
 use herdwick_proxy::{Aside, Dispatcher, Matter};
@@ -103,6 +106,11 @@ impl Plugins for PluginAdmin {
 
     fn findings(&self) -> Vec<FindingView> {
         self.health.findings()
+    }
+
+    fn judge(&self, profile: &Profile, fleet: &Snapshot, now: Moment) -> Arc<Decision> {
+        let field = Field::survey(profile, fleet, &[], now);
+        decide(profile, fleet, field, &*self.host.current(), now).decision
     }
 
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)> {

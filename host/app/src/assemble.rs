@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
-use herdwick_control::{Admin, FactBook, Ingest, IngestParts, Keeper, Polling, Published};
+use herdwick_control::{Admin, Benches, FactBook, Ingest, IngestParts, Keeper, Polling, Published};
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::listen::Listeners;
@@ -27,15 +27,16 @@ use crate::memory::Opening;
 use crate::reloader::Reloader;
 use crate::requests::RequestLog;
 use crate::shutdown::{self, Ends};
-use crate::{banner, client, handles, identity, lan, logs};
+use crate::{banner, client, handles, identity, lan, logs, week};
 
 /// How long the banner waits to hear of every node. A node that is off must not delay the others.
 const GREETING: Duration = Duration::from_secs(2);
 /// How often instances of plugins that died are replaced, and the others told who is in the fleet.
 const TEND: Duration = Duration::from_millis(250);
 
-/// How long the network may take to be told that the router leaves.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long the network may take to be told that the router leaves, and a bench to put back what was in memory. What it
+/// loaded its server lets go of by itself half a minute later.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// What `herdwick serve` is told.
 pub(crate) struct Settings {
@@ -107,6 +108,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let remembering = opening.map(Opening::end).transpose()?.unwrap_or_default();
     let identity = if demo { identity::once()? } else { identity::load(&config.paths)? };
     let mut keeper = Keeper::new(remembering.memory(), Box::new(gate::own_addresses()));
+    keeper.keep_hours(Box::new(week::now));
     let discovery = lan::discovery(config.discovery, &identity.public(), address);
     for node in &config.nodes {
         if node.is_assumed {
@@ -115,6 +117,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
             keeper.add(&node.name, node.origin.clone(), node.slots, node.labels.clone());
         }
     }
+    remembering.learn(&keeper.learned(), start);
     let published = keeper.published();
     // The configuration checked every name already.
     let aliases = Aliases::new(config.aliases.clone()).unwrap_or_default();
@@ -133,6 +136,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let (counters, facts) = (Arc::new(Counters::default()), Arc::new(FactBook::default()));
     let (fleet, judge) = (Arc::clone(&published.fleet), Arc::clone(&plugins) as _);
     let dispatcher = Arc::new(Dispatcher::new(&config.limits, fleet, judge, start));
+    let bench = Arc::new(Benches::default());
     let admin = Admin {
         residence: Arc::new(Resident(Arc::clone(&dispatcher))),
         ring: Arc::clone(&ring),
@@ -140,6 +144,8 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         fleet: Arc::clone(&published.fleet),
         facts: Arc::clone(&facts),
         desk: keeper.desk(),
+        learned: keeper.learned(),
+        bench: Arc::clone(&bench),
         memory: remembering.memory(),
         counters: Arc::clone(&counters),
         listening: address,
@@ -178,7 +184,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
 
     let (tended, fleet) = (Arc::clone(&plugins), Arc::clone(&published.fleet));
     let (desk, seen, leaving) = (keeper.desk(), Arc::clone(&fleet), stopped.clone());
-    // Closed when the network was told that the router leaves.
+    // Closed when the network was told that the router leaves, and nothing is left of a bench.
     let (told, goodbye) = mpsc::channel::<()>();
     let watch = remembering.watch(Arc::clone(&fleet), start);
     let last = Arc::clone(&fleet);
@@ -189,9 +195,16 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
             control.block_on(async move {
                 tokio::spawn(keeper.run(Polling::default(), start));
                 tokio::spawn(watch);
+                let (put_back, mut stop) = (told.clone(), leaving.clone());
                 tokio::spawn(async move {
                     discovery.run(desk, seen, leaving).await;
                     drop(told);
+                });
+                tokio::spawn(async move {
+                    // An error means that nobody is left who could say so.
+                    let _ = stop.wait_for(|stop| *stop).await;
+                    bench.end().await;
+                    drop(put_back);
                 });
                 tokio::spawn(tend(tended, fleet));
                 tokio::spawn(health.run());

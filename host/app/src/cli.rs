@@ -1,18 +1,21 @@
 //! The command line: `herdwick` alone serves; everything else is a subcommand.
 
 mod ask;
+mod bench;
 mod completions;
 mod config;
 mod doctor;
 mod examples;
 mod explain;
 mod health;
+mod learned;
 mod models;
 mod node;
 mod nodes;
 mod places;
 mod plugins;
 pub(crate) mod print;
+mod rates;
 mod serve;
 mod service;
 mod status;
@@ -66,9 +69,14 @@ enum Command {
     /// Look after the machines: list, add, drain, test and forget them.
     #[command(subcommand)]
     Nodes(nodes::Command),
-    /// Have models loaded, let go of and kept in memory.
+    /// Look after models: where each is and how fast it is there; have them loaded, let go of and kept in memory.
     #[command(subcommand)]
     Models(models::Command),
+    /// Measure on purpose how fast machines are, so that routing knows it at once.
+    Bench(bench::Args),
+    /// Look after what the router learned.
+    #[command(subcommand)]
+    Learned(learned::Command),
     /// Look after plugins: list, switch, write and test them.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -128,6 +136,8 @@ impl Cli {
             Command::Service(command) => command.run(&Env::of_process()),
             Command::Nodes(command) => command.run(),
             Command::Models(command) => command.run(),
+            Command::Bench(args) => args.run(),
+            Command::Learned(command) => command.run(),
             Command::Plugins(command) => command.run(),
             Command::Serve(args) => assemble::serve(args.settings(&Env::of_process())?),
             Command::Config(args) => args.run(&Env::of_process()),

@@ -94,6 +94,16 @@ impl RouterArg {
         read(&self.whole(method, path, Bytes::new()).await?)
     }
 
+    /// Asks the admin API with a document for another.
+    pub(crate) async fn document_for<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> anyhow::Result<T> {
+        read(&self.whole(method, path, Bytes::from(serde_json::to_vec(body)?)).await?)
+    }
+
     /// A whole good answer.
     async fn whole(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Bytes> {
         let ask = async {

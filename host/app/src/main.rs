@@ -20,6 +20,7 @@ mod reloader;
 mod requests;
 mod service;
 mod shutdown;
+mod week;
 
 use std::process::ExitCode;
 

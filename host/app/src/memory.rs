@@ -1,22 +1,30 @@
 //! Connects the keeper of the fleet with the store: opens it beside everything else that takes its time at the start,
 //! and says what to do where it cannot be had.
 
+mod runs;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use herdwick_control::{Memory, NoMemory};
-use herdwick_fleet::{Moment, NodeId, Remembered, Snapshot};
-use herdwick_store::{Opened, Record, Store, StoreError};
+use herdwick_fleet::{BackendId, Learned, ModelName, Moment, News, NodeId, Remembered, Snapshot};
+use herdwick_store::{Learnt, Opened, Record, Store, StoreError, Weights};
+use herdwick_wire::bench::BenchRunView;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::Paths;
 use crate::failed::Failed;
+use crate::memory::runs::Runs;
 
 /// Between two looks at who is there. The store writes a sight of each machine once a minute at most.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// Between two looks at what was learned: so much is lost at most when the router is killed.
+const LEARNED: Duration = Duration::from_secs(5);
 
 /// What is remembered, for as long as the router runs.
 #[derive(Default)]
@@ -31,6 +39,11 @@ struct Kept {
     found: Mutex<Vec<Remembered>>,
     /// When each machine was there last before this router.
     sights: BTreeMap<NodeId, SystemTime>,
+    /// What is learned now, and the zero of the clock that it is learned by.
+    learned: OnceLock<(Arc<Learned>, Instant)>,
+    runs: Mutex<Runs>,
+    /// What was learned before; put back once.
+    learnt: Mutex<Learnt>,
 }
 
 impl Remembering {
@@ -38,7 +51,29 @@ impl Remembering {
         let sight = |record: &Record| Some((record.node.node, record.last_seen?));
         let sights = opened.records.iter().filter_map(sight).collect();
         let found = Mutex::new(opened.records.into_iter().map(|record| record.node).collect());
-        Self { kept: Some(Arc::new(Kept { store: opened.store, found, sights })) }
+        let mut learnt = opened.learnt;
+        let runs = Mutex::new(Runs::new(std::mem::take(&mut learnt.runs)));
+        let learnt = Mutex::new(learnt);
+        let kept = Kept { store: opened.store, found, sights, learned: OnceLock::new(), runs, learnt };
+        Self { kept: Some(Arc::new(kept)) }
+    }
+
+    /// Puts back what was learned, before anything is decided, and remembers from now on what is. `start` is the zero of
+    /// the router's clock.
+    pub(crate) fn learn(&self, learned: &Arc<Learned>, start: Instant) {
+        let Some(kept) = &self.kept else { return };
+        let learnt = std::mem::take(&mut *kept.learnt.lock().unwrap_or_else(PoisonError::into_inner));
+        let now = Moment::on(start, Instant::now());
+        let left_out = learned.restore(learnt.lessons, now);
+        if left_out > 0 {
+            tracing::warn!(
+                "{left_out} figures that were learned cannot be true or find no room, and are left out"
+            );
+        }
+        let weights = learnt.weights.into_iter().map(|it| (it.backend, it.model, it.digest.into()));
+        learned.restore_weights(weights);
+        // Nobody else says it, so that it is said once.
+        let _ = kept.learned.set((Arc::clone(learned), start));
     }
 
     /// For the keeper.
@@ -58,9 +93,15 @@ impl Remembering {
         let kept = self.kept.clone();
         async move {
             let Some(kept) = kept else { return };
+            let (mut looks, mut lessons) = (interval(LOOK), interval(LEARNED));
             loop {
-                tokio::time::sleep(LOOK).await;
-                kept.store.seen(sights(&fleet.load(), Moment::on(start, Instant::now()), SystemTime::now()));
+                tokio::select! {
+                    _ = looks.tick() => {
+                        let now = Moment::on(start, Instant::now());
+                        kept.store.seen(sights(&fleet.load(), now, SystemTime::now()));
+                    }
+                    _ = lessons.tick() => kept.keep_learned(),
+                }
             }
         }
     }
@@ -69,6 +110,7 @@ impl Remembering {
     pub(crate) fn close(&self, fleet: &Snapshot, start: Instant) {
         if let Some(kept) = &self.kept {
             kept.store.seen(sights(fleet, Moment::on(start, Instant::now()), SystemTime::now()));
+            kept.keep_learned();
             kept.store.close();
         }
     }
@@ -92,10 +134,48 @@ impl Memory for Kept {
         Some(SystemTime::now().duration_since(*self.sights.get(&node)?).unwrap_or_default())
     }
 
+    fn keep_learned(&self) {
+        let Some((learned, start)) = self.learned.get() else { return };
+        let News { forgotten, lessons, weights } = learned.take_news(Moment::on(*start, Instant::now()));
+        if !forgotten.is_empty() {
+            self.store.unlearn(forgotten);
+        }
+        if !lessons.is_empty() || !weights.is_empty() {
+            self.store.learn(lessons, weights.into_iter().map(as_kept));
+        }
+    }
+
+    fn add_run(&self, node: NodeId, run: BenchRunView) {
+        let Some((learned, start)) = self.learned.get() else { return };
+        let run = runs::kept(run, node, SystemTime::now());
+        let News { forgotten, lessons, weights } = learned.take_news(Moment::on(*start, Instant::now()));
+        if !forgotten.is_empty() {
+            self.store.unlearn(forgotten);
+        }
+        self.store.add_run(run.clone(), lessons, weights.into_iter().map(as_kept));
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).add(run);
+    }
+
+    fn runs(&self) -> Vec<BenchRunView> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).views(SystemTime::now())
+    }
+
     fn safe(&self, then: Box<dyn FnOnce() + Send>) {
         // That it could not be written the store has told already, and it tries again.
         self.store.written(|_| then());
     }
+}
+
+fn as_kept((backend, model, digest): (BackendId, ModelName, Arc<str>)) -> Weights {
+    Weights { backend, model, digest: digest.to_string() }
+}
+
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    // The first look is due a period from now, and whoever slept looks once.
+    interval.reset();
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 /// When each machine was there last, by this machine's clock: its agent spoke, or a server of it answered.

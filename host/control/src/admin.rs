@@ -12,17 +12,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use herdwick_fleet::{Counters, Decision, Moment, RequestId, Ring, Snapshot};
+use herdwick_fleet::{Counters, Decision, Learned, Moment, RequestId, Ring, Snapshot};
 use herdwick_wire::admin::{DecisionView, ErrorView};
 use serde::Deserialize;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
+use crate::bench::Benches;
 use crate::desk::FleetDesk;
 use crate::facts::FactBook;
 use crate::needs::{Memory, Plugins, Residence};
-use crate::nodes;
-use crate::residence;
+use crate::{bench, learned, nodes, residence};
 
 /// Decisions in one answer, unless fewer are asked for.
 const MOST: usize = 200;
@@ -44,6 +44,10 @@ pub struct Admin {
     pub desk: FleetDesk,
     /// Who has models loaded and let go of.
     pub residence: Arc<dyn Residence>,
+    /// What was learned of the fleet.
+    pub learned: Arc<Learned>,
+    /// What is measured on purpose.
+    pub bench: Arc<Benches>,
     /// What was known before the router started.
     pub memory: Arc<dyn Memory>,
     /// What is counted of requests.
@@ -71,6 +75,8 @@ impl Admin {
             .route("/admin/v1/status", get(status))
             .merge(nodes::routes())
             .merge(residence::routes())
+            .merge(learned::routes())
+            .merge(bench::routes())
             .fallback(unknown)
             .with_state(self);
         let answer = router.oneshot(request.map(axum::body::Body::from)).await;
@@ -78,6 +84,11 @@ impl Admin {
         let (head, body) = answer.unwrap_or_else(|never| match never {}).into_parts();
         let body = axum::body::to_bytes(body, ANSWER_BYTES).await;
         http::Response::from_parts(head, body.unwrap_or_default())
+    }
+
+    /// Now, by the router's clock.
+    pub(crate) fn now(&self) -> Moment {
+        Moment::on(self.start, Instant::now())
     }
 
     fn view(&self, decision: &Arc<Decision>) -> DecisionView {
@@ -147,8 +158,8 @@ async fn status(State(admin): State<Admin>) -> Response {
 async fn unknown() -> Response {
     error(
         StatusCode::NOT_FOUND,
-        "no such admin route; /admin/v1/status, /admin/v1/nodes, /admin/v1/plugins, /admin/v1/decisions and \
-         /admin/v1/health are there",
+        "no such admin route; /admin/v1/status, /admin/v1/nodes, /admin/v1/models, /admin/v1/bench, /admin/v1/plugins, \
+         /admin/v1/decisions and /admin/v1/health are there",
     )
 }
 

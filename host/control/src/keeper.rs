@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use herdwick_fleet::{
-    Claim, Event, Fleet, Generation, Listing, Moment, NodeId, Origin, Refusal, Snapshot, Source,
+    Claim, Event, Fleet, Generation, Hour, Learned, Listing, Moment, NodeId, Origin, Refusal, Snapshot,
+    Source,
 };
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +26,8 @@ const BATCH: usize = 256;
 const PACE: Duration = Duration::from_millis(20);
 /// Without anything to wait for the keeper still looks up now and then; it costs nothing.
 const IDLE: Duration = Duration::from_secs(3_600);
+/// Between two looks at whose each machine is: an hour of the week is 60 of them.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Where the newest picture of the fleet is found.
 #[derive(Clone)]
@@ -35,6 +38,9 @@ pub struct Published {
     pub generation: watch::Receiver<Generation>,
 }
 
+/// Tells the hour of the week and the minute within it, local time; `None` where nobody knows which zone this is.
+pub type WeekClock = Box<dyn Fn() -> Option<(Hour, u8)> + Send + Sync>;
+
 /// Knows whether an address is one of the router's own machine.
 pub type IsOwn = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
@@ -42,6 +48,8 @@ pub type IsOwn = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 pub struct Keeper {
     fleet: Fleet,
     is_own: IsOwn,
+    /// Without one nobody learns when a machine is whose.
+    week: WeekClock,
     desk: FleetDesk,
     commands: mpsc::Receiver<Command>,
     memory: Arc<dyn Memory>,
@@ -63,6 +71,7 @@ impl Keeper {
         Self {
             fleet: Fleet::default(),
             is_own,
+            week: Box::new(|| None),
             desk,
             commands,
             memory,
@@ -91,9 +100,19 @@ impl Keeper {
         }
     }
 
+    /// Has the fleet learn, by this clock, when each machine is ours.
+    pub fn keep_hours(&mut self, week: WeekClock) {
+        self.week = week;
+    }
+
     /// Where its pictures will be found.
     pub fn published(&self) -> Published {
         Published { fleet: Arc::clone(&self.out), generation: self.generation.subscribe() }
+    }
+
+    /// What is learned of the fleet.
+    pub fn learned(&self) -> Arc<Learned> {
+        Arc::clone(self.fleet.learned())
     }
 
     /// Where reports and wishes are handed in. What is handed in before it runs waits.
@@ -111,6 +130,7 @@ impl Keeper {
         let mut pace = Pace::default();
         self.keep();
         calls.reconcile(&self.fleet);
+        let mut minute = self.note_hours(start);
         self.publish();
         // The keeper has a desk of its own, so the line of commands never closes under it.
         loop {
@@ -120,7 +140,7 @@ impl Keeper {
             let picture = pace.due.unwrap_or(now + IDLE);
             tokio::select! {
                 _ = self.commands.recv_many(&mut batch, BATCH) => {}
-                () = sleep_until(expiry.min(picture)) => {}
+                () = sleep_until(expiry.min(picture).min(minute)) => {}
             }
             let mut change = self.take(&mut batch);
             let now = Instant::now();
@@ -133,6 +153,9 @@ impl Keeper {
                 change.is_urgent |= !events.is_empty();
                 log(&events);
             }
+            if now >= minute {
+                minute = self.note_hours(start);
+            }
             self.keep();
             calls.reconcile(&self.fleet);
             if pace.is_due(&change, now) {
@@ -144,6 +167,15 @@ impl Keeper {
                 self.memory.safe(Box::new(|| change.answer()));
             }
         }
+    }
+
+    /// Looks at whose each machine is now; says when to look again.
+    fn note_hours(&mut self, start: std::time::Instant) -> Instant {
+        let now = Instant::now();
+        if let Some(hour) = (self.week)() {
+            self.fleet.note_hours(hour, Moment::on(start, now.into_std()));
+        }
+        now + MINUTE
     }
 
     /// Whether somebody was not heard for so long that it means something.
@@ -229,7 +261,13 @@ impl Keeper {
         for node in self.fleet.take_unkept() {
             match self.fleet.remembered(node) {
                 Some(remembered) => self.memory.keep(&remembered),
-                None => self.memory.forget(node),
+                None => {
+                    self.memory.forget(node);
+                    // Of a machine that is only named by the configuration nothing is remembered but what was learned.
+                    if self.fleet.name(node).is_none() {
+                        self.fleet.learned().forget_node(node);
+                    }
+                }
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdwick_fleet::{Decision, ModelName, NodeId, Remembered, RowId};
+use herdwick_fleet::{Decision, ModelName, Moment, NodeId, Profile, Remembered, RowId, Snapshot};
 use herdwick_wire::admin::{FindingView, PluginsView};
+use herdwick_wire::bench::BenchRunView;
 
 /// The plugins, as the admin API sees them.
 pub trait Plugins: Send + Sync {
@@ -22,6 +23,9 @@ pub trait Plugins: Send + Sync {
 
     /// What the health plugins find wrong now, worst first.
     fn findings(&self) -> Vec<FindingView>;
+
+    /// How a request would be decided now. Nothing is sent, and nobody hears of it.
+    fn judge(&self, profile: &Profile, fleet: &Snapshot, now: Moment) -> Arc<Decision>;
 
     /// What each live signal says of each row of a decision: plugin name, one phrase per row.
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)>;
@@ -51,6 +55,17 @@ pub trait Memory: Send + Sync {
 
     /// How long ago a machine was there for the last time before the router started; `None` = nobody remembers.
     fn last_seen(&self, node: NodeId) -> Option<Duration>;
+
+    /// Remembers what was learned since this was asked last.
+    fn keep_learned(&self) {}
+
+    /// Remembers a run that ended just now, together with what was learned since that was asked last: both or neither.
+    fn add_run(&self, _node: NodeId, _run: BenchRunView) {}
+
+    /// Runs that are remembered, the newest first.
+    fn runs(&self) -> Vec<BenchRunView> {
+        Vec::new()
+    }
 
     /// Calls `then` as soon as what was told before is safe, or cannot be made so for now; on whatever thread.
     fn safe(&self, then: Box<dyn FnOnce() + Send>);

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use herdwick_fleet::{Backend, Claim, Listing, Moment, Node, Origin, Refusal, Snapshot, Source};
+use herdwick_fleet::{Backend, Claim, Listing, Node, Origin, Refusal, Snapshot, Source};
 use herdwick_probe::{Depth, Probe};
 use herdwick_wire::nodes::{
     AddNode, LabelNode, MachineView, NodesView, RenameNode, ServerTestView, TestView,
@@ -172,10 +172,10 @@ fn all(admin: &Admin) -> Response {
 
 /// A machine as it is now; when it was there before this router started, memory knows.
 fn machine(admin: &Admin, node: &Node, snapshot: &Snapshot) -> MachineView {
-    let mut view = MachineView::new(node, snapshot, now(admin));
+    let mut view = MachineView::new(node, snapshot, admin.now());
     let before = || Some(admin.memory.last_seen(node.id)?.as_secs());
     view.seen_s = view.seen_s.or_else(before);
-    view.facts = admin.facts.read(node.id, now(admin));
+    view.facts = admin.facts.read(node.id, admin.now());
     view
 }
 
@@ -201,10 +201,6 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::Crowded => StatusCode::CONFLICT,
     };
     error(status, &refusal.to_string())
-}
-
-fn now(admin: &Admin) -> Moment {
-    Moment::on(admin.start, Instant::now())
 }
 
 #[cfg(test)]

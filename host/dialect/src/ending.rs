@@ -118,6 +118,11 @@ impl Ending {
         Figures { answer_tokens: self.figures.answer_tokens.or(Some(self.frames)), ..self.figures }
     }
 
+    /// Frames of the answer that came before its end.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
     /// Whether all that came is that the model was loaded.
     pub fn only_loaded(&self) -> bool {
         self.only_loaded

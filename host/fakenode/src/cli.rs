@@ -36,7 +36,7 @@ pub struct Cli {
     #[arg(long, default_value = "0.12.6", value_name = "VERSION")]
     pub ollama_version: String,
     /// A model, as in llama3.2:3b,resident,load=2s,first_token=100ms,token=20ms,tokens=40,bytes=2GB. Further
-    /// keys: context=4096 family=llama parameter_size=3.2B quantization=Q4_K_M capabilities=completion+tools.
+    /// keys: prefill=1500 (tokens of the prompt per second) context=4096 family=llama parameter_size=3.2B quantization=Q4_K_M capabilities=completion+tools.
     /// May be repeated; without any there is one resident llama3.2:3b.
     #[arg(long = "model", value_name = "SPEC")]
     pub models: Vec<String>,
@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn a_full_line_is_read() {
         let spec = line(
-            "--name studio --slots 2 --model llama3.2:3b,resident,load=2s,first_token=100ms,token=1.5ms,tokens=40,bytes=2GB --model b",
+            "--name studio --slots 2 --model llama3.2:3b,resident,load=2s,first_token=100ms,prefill=1500,token=1.5ms,tokens=40,bytes=2GB --model b",
         )
         .spec()
         .expect("a spec");
@@ -217,14 +217,17 @@ mod tests {
         assert_eq!((spec.name.as_str(), spec.slots, spec.models.len()), ("studio", 2, 2));
         assert_eq!((model.bytes, model.tokens, model.resident), (2_000_000_000, 40, true));
         assert_eq!((model.load, model.token), (Duration::from_secs(2), Duration::from_micros(1500)));
+        assert!((model.prefill - 1_500.0).abs() < f64::EPSILON);
         assert_eq!(line("").spec().expect("the default").models.len(), 1);
     }
 
     #[test]
     fn all_problems_come_at_once() {
-        let bad = "--listen here --slots 0 --max-loaded 1 --model a,load=soon,colour=red --model b,resident --model B,resident";
+        let bad = "--listen here --slots 0 --max-loaded 1 --model a,load=soon,prefill=0,colour=red --model b,resident --model B,resident";
         let Err(CliError::Arguments(problems)) = line(bad).spec() else { panic!("it was accepted") };
-        for part in ["--listen here", "--slots 0", "load=soon", "colour", "are resident", "named twice"] {
+        for part in
+            ["--listen here", "--slots 0", "load=soon", "prefill=0", "colour", "are resident", "named twice"]
+        {
             assert!(
                 problems.iter().any(|problem| problem.contains(part)),
                 "{part} is missing in {problems:#?}"

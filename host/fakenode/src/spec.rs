@@ -45,8 +45,11 @@ pub struct ModelSpec {
     pub resident: bool,
     /// How long a cold load takes; default 2 s.
     pub load: Duration,
-    /// From slot to first token (prompt evaluation); default 100 ms.
+    /// From slot to first token, whatever the prompt; default 100 ms.
     pub first_token: Duration,
+    /// Tokens of a prompt that are read per second, on top of [`ModelSpec::first_token`]; default 0, which is no time at
+    /// all.
+    pub prefill: f64,
     /// Between two tokens; default 20 ms.
     pub token: Duration,
     /// Answer length in tokens when the client does not bound it by `options.num_predict`; default 40.
@@ -118,6 +121,7 @@ impl ModelSpec {
             resident: false,
             load: Duration::from_secs(2),
             first_token: Duration::from_millis(100),
+            prefill: 0.0,
             token: Duration::from_millis(20),
             tokens: 40,
         }
@@ -174,6 +178,12 @@ impl ModelSpec {
     /// Sets [`ModelSpec::first_token`].
     pub fn first_token(mut self, first_token: Duration) -> ModelSpec {
         self.first_token = first_token;
+        self
+    }
+
+    /// Sets [`ModelSpec::prefill`], in tokens per second.
+    pub fn prefill(mut self, per_s: f64) -> ModelSpec {
+        self.prefill = per_s;
         self
     }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, Holding};
 use crate::candidate::Candidate;
-use crate::learned::Rates;
+use crate::id::RowId;
+use crate::learned::{Hour, Rates};
 use crate::model::Residency;
 use crate::moment::Moment;
 use crate::profile::Profile;
@@ -76,6 +77,8 @@ columns! {
     "rate.samples-count" RateSamples "Answers behind the rates.",
     "rate.load-bytes-per-s" LoadRate "Learned load rate.",
     "rate.best-other-decode-per-s" BestOtherDecode "The fastest other candidate's decode rate.",
+    "rate.same-drag-ratio" SameDrag "Learned slow-down of a stream by each further one of its model here.",
+    "rate.other-drag-ratio" OtherDrag "Learned slow-down of a stream by each one of another model here.",
     "node.availability-ratio" Availability "Learned share of this hour in which the machine is ours.",
     "node.trend-ratio" Trend "-1 getting busier to 1 getting freer.",
     "node.thermal-level" Thermal "0 nominal to 3 critical.",
@@ -147,8 +150,34 @@ pub struct Sight<'a> {
 struct Shared<'a> {
     profile: &'a Profile,
     now: Moment,
+    /// The hour of the week, if somebody said.
+    hour: Option<Hour>,
     /// Holders, candidate or not, that have the model resident or loading.
     copies: usize,
+    /// Of those the one that streams fastest, how fast, and how fast the next one does; NaN where there is none.
+    best: (RowId, f64, f64),
+}
+
+impl<'a> Shared<'a> {
+    fn new(profile: &'a Profile, snapshot: &Snapshot, now: Moment, wants_best: bool) -> Self {
+        let is_copy = |holding: &Holding| {
+            matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
+        };
+        let holders = snapshot.holders(&profile.model);
+        let copies = holders.filter(|(backend, holding)| backend.unreachable().is_none() && is_copy(holding));
+        let (mut count, mut best) = (0, (RowId(u32::MAX), f64::NAN, f64::NAN));
+        for (backend, holding) in copies {
+            count += 1;
+            let rates = wants_best.then(|| holding.rates(backend, now)).flatten();
+            let Some(per_s) = rates.map(|rates| rates.decode_per_s) else { continue };
+            if best.1.is_nan() || per_s > best.1 {
+                best = (backend.row, per_s, best.1);
+            } else {
+                best.2 = per_s.max(best.2);
+            }
+        }
+        Self { profile, now, hour: snapshot.hour(), copies: count, best }
+    }
 }
 
 impl Matrix {
@@ -173,14 +202,8 @@ impl Matrix {
     /// The same, asking also whoever knows of work.
     pub fn look(columns: Arc<[Column]>, candidates: &[Candidate], sight: Sight<'_>) -> Self {
         let Sight { profile, snapshot, now, work } = sight;
-        let is_copy = |holding: &Holding| {
-            matches!(holding.residency(now), Some((Residency::Resident | Residency::Loading, _)))
-        };
-        let copies = snapshot
-            .holders(&profile.model)
-            .filter(|(backend, holding)| backend.unreachable().is_none() && is_copy(holding))
-            .count();
-        let shared = Shared { profile, now, copies };
+        let wants_best = columns.contains(&Column::BestOtherDecode);
+        let shared = Shared::new(profile, snapshot, now, wants_best);
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
         for (row, candidate) in candidates.iter().enumerate() {
             let of = Of {
@@ -244,6 +267,8 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
     match column {
         Column::PromptTokens => shared.profile.prompt_tokens,
         Column::ExpectedTokens => shared.profile.expected_tokens,
+        Column::ContextTokens => shared.profile.context_tokens,
+        Column::ContextMinTokens => shared.profile.context_min_tokens,
         Column::Streaming => f64::from(u8::from(shared.profile.streaming)),
         Column::Attempts => f64::from(shared.profile.attempts),
         Column::ModelState => residency.map_or(UNKNOWN, |(state, _)| f64::from(state as u8)),
@@ -282,6 +307,20 @@ fn read(column: Column, of: &Of<'_>, shared: &Shared<'_>) -> f64 {
         Column::MemEvictable => evictable(backend, shared.now),
         Column::Decode => rates.map_or(UNKNOWN, |rates| rates.decode_per_s),
         Column::Prefill => rates.map_or(UNKNOWN, |rates| rates.prefill_per_s),
+        Column::BestOtherDecode => match shared.best {
+            (row, _, next) if row == backend.row => next,
+            (_, best, _) => best,
+        },
+        Column::LoadRate => {
+            let is_cached = !matches!(residency, Some((Residency::OnDisk, _)));
+            holding.live.speed.load_bytes_per_s(is_cached)
+        }
+        Column::SameDrag => holding.live.speed.same_drag().unwrap_or(UNKNOWN),
+        Column::OtherDrag => holding.live.speed.other_drag().unwrap_or(UNKNOWN),
+        Column::WaitBias => holding.live.speed.wait_bias_ms().unwrap_or(UNKNOWN),
+        Column::Availability => backend.node.live.hours.availability_ratio(),
+        Column::Trend => backend.node.live.hours.trend_ratio(),
+        Column::HourOfWeek => shared.hour.map_or(UNKNOWN, |hour| f64::from(hour.index())),
         Column::RateSamples => rates.map_or(0.0, |rates| f64::from(rates.samples)),
         Column::ErrorRate => backend.live.breaker.share(shared.now).unwrap_or(UNKNOWN),
         Column::ErrorRow => f64::from(backend.live.breaker.row()),

@@ -186,6 +186,15 @@ pub enum Event {
         /// How.
         turn: Turn,
     },
+    /// A backend tells other durations than were observed, again and again. What was observed counts.
+    Disagrees {
+        /// Its node's name.
+        node: Name,
+        /// Of which model.
+        model: ModelName,
+        /// What it tells, in hundredths of what was observed.
+        percent: u32,
+    },
     /// Every backend failed at once for what the network did: it is the router that was cut off.
     CutOff {
         /// How many.
@@ -208,6 +217,7 @@ impl Event {
             Self::Loaded { .. }
                 | Self::Unloaded { .. }
                 | Self::Turned { .. }
+                | Self::Disagrees { .. }
                 | Self::CutOff { .. }
                 | Self::Crowded { .. }
         )
@@ -224,6 +234,7 @@ impl Event {
                 | Self::Held { .. }
                 | Self::Slept { .. }
                 | Self::Turned { turn: Turn::Tripped(..) | Turn::LoadsFail(..), .. }
+                | Self::Disagrees { .. }
                 | Self::CutOff { .. }
                 | Self::Crowded { .. }
         )
@@ -306,6 +317,11 @@ impl fmt::Display for Event {
                 rest.as_secs()
             ),
             Self::Turned { node, turn: Turn::Loads } => write!(out, "{node} loads models again"),
+            Self::Disagrees { node, model, percent } => write!(
+                out,
+                "{node} says that {model} took it {percent} % of the time that it took by this router's clock; the \
+                 router's clock counts. If other programs use {node} too, they share its time; else its figures are wrong"
+            ),
             Self::CutOff { backends } => write!(
                 out,
                 "all {backends} backends failed at once: this router was cut off; none of them is held back for it"

@@ -7,6 +7,7 @@
 
 mod call;
 mod expire;
+mod hours;
 mod machine;
 mod member;
 mod memory;
@@ -24,7 +25,7 @@ use self::machine::Machine;
 use self::member::Member;
 use crate::event::Event;
 use crate::id::{BackendId, Generation, NodeId, RowId};
-use crate::learned::Learned;
+use crate::learned::{Hour, Learned};
 use crate::moment::Moment;
 use crate::node::{Node, Origin};
 use crate::snapshot::{Index, Snapshot};
@@ -64,6 +65,8 @@ pub struct Fleet {
     was_hidden: Option<NodeId>,
     /// It was said that there is no room for another machine.
     is_crowded: bool,
+    /// The hour of the week, as whoever has a clock said last.
+    hour: Option<Hour>,
     /// What was learned of it, shared with whoever keeps and shows that.
     learned: Arc<Learned>,
 }
@@ -91,7 +94,7 @@ impl Fleet {
         let machines = self.machines.values().filter(|machine| Some(machine.node.id) != hidden);
         let nodes = || machines.map(|machine| Arc::clone(&machine.node)).collect();
         let index = self.index.get_or_insert_with(|| Arc::new(Index::new(&backends, nodes())));
-        Snapshot::new((self.generation, self.topology), backends, Arc::clone(index))
+        Snapshot::new((self.generation, self.topology), backends, Arc::clone(index)).within(self.hour)
     }
 
     /// A machine that is only assumed and never answered is nothing to tell of where there are others.

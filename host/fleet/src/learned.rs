@@ -12,6 +12,7 @@ pub mod prior;
 pub mod shown;
 pub mod speed;
 pub mod track;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +29,7 @@ pub use self::prior::Rates;
 pub use self::shown::{Company, Load, Shown};
 pub use self::speed::Speed;
 pub use self::track::{Estimate, Rule, Taken, Track};
+pub use self::weights::News;
 
 /// Models of all backends together of which speeds are known. A fleet of a thousand machines with ten models each has a
 /// quarter of it; each takes 400 bytes.
@@ -49,6 +51,7 @@ struct Books {
     speeds: BTreeMap<BackendId, BTreeMap<ModelName, Arc<Speed>>>,
     models: BTreeMap<ModelName, Arc<OfModel>>,
     hours: BTreeMap<NodeId, Arc<Hours>>,
+    weights: weights::Weights,
 }
 
 impl Learned {
@@ -83,10 +86,14 @@ impl Learned {
         self.with(|books| lessons.into_iter().filter(|lesson| !books.restore(lesson, now)).count())
     }
 
-    /// Begins anew with what `is_meant` holds of; returns what was forgotten, so that whoever keeps it forgets it too.
+    /// Begins anew with what `is_meant` holds of; returns what was forgotten, which whoever keeps it is told as well.
     /// Pictures share the figures, so the very next decision knows nothing of it.
     pub fn forget(&self, is_meant: impl Fn(&Subject) -> bool) -> Vec<Subject> {
-        self.with(|books| books.forget(is_meant))
+        self.with(|books| {
+            let forgotten = books.forget(is_meant);
+            books.weights.forgotten.extend(forgotten.iter().cloned());
+            forgotten
+        })
     }
 
     /// A backend is known by another id from now on: a server that was only named turned out to be an agent's. `used` is

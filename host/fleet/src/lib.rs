@@ -27,6 +27,7 @@ pub mod moment;
 pub mod nearest;
 pub mod node;
 pub mod observation;
+pub mod occupancy;
 pub mod policy;
 pub mod profile;
 pub mod reading;
@@ -50,7 +51,7 @@ pub use fallback::{Failure, Situation, Step, Tried};
 pub use fleet::{Callee, Fleet, Refusal, Rhythm};
 pub use id::{BackendId, Generation, NodeId, PluginId, RequestId, RowId};
 pub use learned::{
-    App, Company, Estimate, Hour, Hours, Learned, Lesson, Load, OfModel, Quantity, Rates, Shown, Speed,
+    App, Company, Estimate, Hour, Hours, Learned, Lesson, Load, News, OfModel, Quantity, Rates, Shown, Speed,
     Subject,
 };
 pub use model::{Model, ModelName, ModelNameError, Residency};

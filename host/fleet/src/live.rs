@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::breaker::Breaker;
 use crate::learned::{Hours, OfModel, Speed};
 use crate::moment::Moment;
+use crate::occupancy::Occupancy;
 use crate::slots::Slots;
 
 /// A moment in an atomic word; 0 means never, so moments are stored one later than they are.
@@ -30,6 +31,8 @@ impl AtomicMoment {
 /// The live side of one backend.
 #[derive(Debug, Default)]
 pub struct BackendLive {
+    /// Streams of ours that run here, of whatever model.
+    pub streams: Occupancy,
     refused: AtomicBool,
     /// Grows with each piece of an answer. Only that it moves means something.
     pieces: AtomicU64,
@@ -95,6 +98,8 @@ impl NodeLive {
 pub struct HoldingLive {
     /// Who may run now.
     pub slots: Arc<Slots>,
+    /// Streams of ours that run.
+    pub streams: Occupancy,
     /// How fast it is here, as learned.
     pub speed: Arc<Speed>,
     /// What was learned of the model wherever it runs.
@@ -127,6 +132,7 @@ impl HoldingLive {
     pub fn with(slots: u32, speed: Arc<Speed>, of_model: Arc<OfModel>) -> Self {
         Self {
             slots: Arc::new(Slots::new(slots)),
+            streams: Occupancy::default(),
             speed,
             of_model,
             load_began: AtomicMoment::default(),

@@ -16,6 +16,10 @@ pub struct Profile {
     pub prompt_tokens: f64,
     /// Expected length of the answer in tokens.
     pub expected_tokens: f64,
+    /// Context that the request hardly needs less than, in tokens.
+    pub context_min_tokens: f64,
+    /// Context that it hardly needs more than, in tokens.
+    pub context_tokens: f64,
     /// Whether the client wants a stream.
     pub streaming: bool,
     /// How often it was tried already; 0 the first time.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::backend::{Backend, Holding};
 use crate::id::Generation;
+use crate::learned::Hour;
 use crate::model::ModelName;
 use crate::node::Node;
 
@@ -15,6 +16,7 @@ pub struct Snapshot {
     pub generation: Generation,
     /// Moves only when members, their reach or their models change.
     pub topology: Generation,
+    hour: Option<Hour>,
     backends: Vec<Arc<Backend>>,
     index: Arc<Index>,
 }
@@ -54,7 +56,17 @@ impl Snapshot {
         backends: Vec<Arc<Backend>>,
         index: Arc<Index>,
     ) -> Self {
-        Self { generation, topology, backends, index }
+        Self { generation, topology, hour: None, backends, index }
+    }
+
+    /// The same in this hour of the week.
+    pub(crate) fn within(self, hour: Option<Hour>) -> Self {
+        Self { hour, ..self }
+    }
+
+    /// In which hour of the week it was made, if somebody said; local time of the router.
+    pub fn hour(&self) -> Option<Hour> {
+        self.hour
     }
 
     /// Every model server, in the order in which they joined.

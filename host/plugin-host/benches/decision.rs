@@ -54,6 +54,8 @@ fn decision(criterion: &mut Criterion) {
             model: ModelName::parse(MODEL).expect("a valid name"),
             prompt_tokens: 400.0,
             expected_tokens: 256.0,
+            context_min_tokens: 0.0,
+            context_tokens: 0.0,
             streaming: true,
             attempts: 0,
         };

@@ -196,6 +196,8 @@ fn decisions(criterion: &mut Criterion) {
             model: name(0),
             prompt_tokens: 400.0,
             expected_tokens: 256.0,
+            context_min_tokens: 0.0,
+            context_tokens: 0.0,
             streaming: true,
             attempts: 0,
         };

@@ -119,5 +119,5 @@ fn refused(router: &Router, profile: &Profile, tries: &mut Tries, refusal: &Refu
         }
         return tries.exhausted();
     }
-    lacking::problem(refusal, &router.snapshot(), profile, &tries.written).into()
+    lacking::problem(refusal, (&router.snapshot(), router.limits.wait), profile, &tries.written).into()
 }

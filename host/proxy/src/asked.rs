@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) only_loads: bool,
     /// Bytes of what the model reads.
     pub(crate) prompt_bytes: usize,
+    /// Whether that is nothing but text.
+    pub(crate) is_text: bool,
     /// Most tokens of the answer, if the client said.
     pub(crate) most_tokens: Option<u64>,
     /// The conversation that it belongs to, if its body says.
@@ -44,14 +46,6 @@ pub(crate) struct Asked {
     pub(crate) spots: Spots,
     /// Where in the body the name stands, its quotes included.
     at: Range<usize>,
-}
-
-impl Asked {
-    /// Length of the answer in tokens, as far as it can be foreseen: an ordinary one, unless the client wants less.
-    pub(crate) fn expected_tokens(&self) -> f64 {
-        self.most_tokens
-            .map_or(Profile::PRIOR_ANSWER_TOKENS, |most| Profile::PRIOR_ANSWER_TOKENS.min(most as f64))
-    }
 }
 
 /// Reads the body of a request.
@@ -118,6 +112,7 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
         streaming: form.streams,
         only_loads: false,
         prompt_bytes: form.content_bytes,
+        is_text: false,
         most_tokens: None,
         session: None,
         spots: Spots::default(),
@@ -140,6 +135,7 @@ fn json(endpoint: Endpoint, body: &[u8]) -> Result<Asked, Problem> {
         streaming: found.stream.unwrap_or(endpoint.streams_unasked()),
         only_loads: asks_nothing,
         prompt_bytes: found.text_bytes + found.images * PICTURE,
+        is_text: found.images == 0,
         most_tokens: found.max_tokens.or(found.num_predict.and_then(|most| u64::try_from(most).ok())),
         session: found.session.map(|session| session.read().into_owned()),
         spots: Spots::of(body, &found),

@@ -17,6 +17,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::headers;
+use crate::lesson::Pupil;
 use crate::options::{Dressing, Spots};
 use crate::pieces::Pieces;
 use crate::relay::{Pass, Stream};
@@ -38,6 +39,8 @@ pub(crate) struct Call {
     pub(crate) spots: Spots,
     /// Nothing is asked but to load the model, or to let go of it.
     pub(crate) only_loads: bool,
+    /// What its answer teaches about.
+    pub(crate) pupil: Pupil,
 }
 
 /// An answer that may reach the client.

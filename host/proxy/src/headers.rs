@@ -150,6 +150,7 @@ mod tests {
             body: bytes::Bytes::new(),
             spots: crate::options::Spots::default(),
             only_loads: false,
+            pupil: crate::lesson::Pupil::of_nobody(Endpoint::Chat),
         };
         let sent = to_backend(&call, HeaderValue::from_static("studio:11434"), None);
         let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();

@@ -1,13 +1,20 @@
 //! What to tell somebody who gets no slot: which machines there are, and why none of them will do.
 
+use std::time::Duration;
+
 use herdwick_fleet::candidate::Lack;
 use herdwick_fleet::dispatch::Refusal;
 use herdwick_fleet::{Backend, Basis, Decision, Field, ModelName, Profile, Reach, Snapshot, Standing};
 
 use crate::rescue::{Problem, Queue};
 
-/// What dispatch's refusal is in words.
-pub(crate) fn problem(refusal: &Refusal, snapshot: &Snapshot, profile: &Profile, written: &str) -> Problem {
+/// What dispatch's refusal is in words. `wait` is how long a request may wait, over all its tries.
+pub(crate) fn problem(
+    refusal: &Refusal,
+    (snapshot, wait): (&Snapshot, Duration),
+    profile: &Profile,
+    written: &str,
+) -> Problem {
     let name = written.to_owned();
     match refusal {
         Refusal::QueueFull { waiting, retry_after } => {
@@ -16,8 +23,8 @@ pub(crate) fn problem(refusal: &Refusal, snapshot: &Snapshot, profile: &Profile,
         Refusal::TooMany { waiting, retry_after } => {
             Problem::RateLimited { queue: Queue { waiting: *waiting, retry_after: *retry_after } }
         }
-        Refusal::TimedOut { waited, retry_after } => {
-            Problem::QueueTimeout { name, seconds: waited.as_secs(), retry_after: *retry_after }
+        Refusal::TimedOut { retry_after, .. } => {
+            Problem::QueueTimeout { name, seconds: wait.as_secs(), retry_after: *retry_after }
         }
         Refusal::Lacking(field) => lacking(field, snapshot, profile, written),
         Refusal::Decided(decision) => refused(decision, written),

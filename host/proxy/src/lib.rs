@@ -23,6 +23,7 @@ pub mod gate;
 mod headers;
 mod ids;
 mod lacking;
+mod lesson;
 pub mod listen;
 mod loading;
 mod options;

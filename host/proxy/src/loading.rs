@@ -3,18 +3,19 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use herdwick_dialect::Endpoint;
 use herdwick_fleet::dispatch::{LoadEnd, LoadOrder};
-use herdwick_fleet::{Backend, Candidate, Holding, ModelName, RowId};
+use herdwick_fleet::{Backend, Candidate, Holding, Load, ModelName, RowId};
 use http::HeaderMap;
 use tokio::time::timeout;
 
 use crate::attempt::{self, Answered, Call, Failure};
 use crate::dispatcher::Order;
 use crate::headers;
+use crate::lesson::Pupil;
 use crate::options::{Dressing, Spots};
 use crate::router::Router;
 use crate::vigil::Vigil;
@@ -85,12 +86,15 @@ async fn load(router: &Arc<Router>, order: &LoadOrder) -> LoadEnd {
     }
     let (least, times) = LOAD;
     let model = &holding.model.name;
+    let how = if holding.is_cached(router.now()) { Load::Cache } else { Load::Disk };
+    let began = Instant::now();
     let call = call(router, endpoint(order.endpoint), model_body(holding, order.context, "-1"));
     let mut vigil = Vigil::over_request(&router.scene, backend.row, model);
     let asked = vigil.over(attempt::ask(router, backend, &call, Dressing::default()));
     let failure = match timeout(least.max(*predicted * times), asked).await {
         Ok(Ok(Ok(answer))) if answer.head.status.is_success() => {
             let now = router.now();
+            holding.live.speed.learn_load(how, holding.model.bytes, began.elapsed(), now);
             router.scene.turned(backend, backend.live.breaker.succeeded(true, now));
             return LoadEnd::Done;
         }
@@ -155,5 +159,6 @@ fn call(router: &Router, endpoint: Endpoint, mut body: String) -> Call {
         body: Bytes::from(body),
         spots: Spots::default(),
         only_loads: true,
+        pupil: Pupil::of_nobody(endpoint),
     }
 }

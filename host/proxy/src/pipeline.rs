@@ -14,6 +14,7 @@ use crate::admission::{self, Admitted, Manner};
 use crate::aside::{self, Matter};
 use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::{Account, Followed};
+use crate::lesson::{self, Pace, Pupil};
 use crate::options::Dressing;
 use crate::peer::Peer;
 use crate::relay::Body;
@@ -128,7 +129,7 @@ async fn infer(
     let mut asked = asked::read(endpoint, &head.headers, &body).await?;
     let body = asked::rename(&mut asked, &router.aliases, body, &router.room)?;
     account.asks_for(&asked.model);
-    let expected_tokens = asked.expected_tokens();
+    let pupil = Pupil::new(endpoint, &head.headers, &asked);
     let session = headers::session(&head.headers).or(asked.session.as_deref().map(str::as_bytes));
     let manner = Manner {
         client: router.dispatcher.client(headers::key(&head.headers), client),
@@ -141,11 +142,14 @@ async fn infer(
         id: account.id(),
         model: asked.model,
         endpoint: endpoint.path(),
-        prompt_tokens: asked.prompt_bytes as f64 / Profile::BYTES_PER_TOKEN,
-        expected_tokens,
+        prompt_tokens: 0.0,
+        expected_tokens: 0.0,
+        context_min_tokens: 0.0,
+        context_tokens: 0.0,
         streaming: asked.streaming,
         attempts: 0,
     };
+    estimate(router, &pupil, &mut profile, asked.prompt_bytes);
     let call = Call {
         id: account.id(),
         signature: headers::id(account.id()),
@@ -154,6 +158,7 @@ async fn infer(
         body,
         spots: asked.spots,
         only_loads: asked.only_loads,
+        pupil,
     };
     let mut tries = Tries::new(&router.limits, asked.written);
     loop {
@@ -167,6 +172,14 @@ async fn infer(
             Some(Ended::Theirs(answered)) => return Ok(answer::theirs(answered, &tries)),
         }
     }
+}
+
+/// Says how long prompt and answer will be, by what was learned of the model.
+fn estimate(router: &Router, pupil: &Pupil, profile: &mut Profile, prompt_bytes: usize) {
+    let snapshot = router.snapshot();
+    let model = profile.model.clone();
+    let of_model = snapshot.holders(&model).next().map(|(_, holding)| &*holding.live.of_model);
+    pupil.estimate(profile, of_model, prompt_bytes as f64);
 }
 
 /// Tries once. `Err(None)` = it failed, and may be tried again.
@@ -189,12 +202,14 @@ async fn attempt(
         Ok(answer) => {
             if answer.head.status.is_success() {
                 ticket.succeeded();
+                ticket.lesson.answers(&call.pupil, matches!(answer.body, Content::Stream(_)));
             }
             if let Content::Whole(_, facts) = &answer.body {
                 account.learns(facts.figures);
                 ticket.counted(facts.figures.answer_tokens);
+                ticket.lesson.end(lesson::Ended::Whole, facts.figures, 0, Pace::default());
             }
-            let why = ticket.why();
+            let why = ticket.why(tries.advised_row());
             let mut response = answer::response(answer, (ticket, vigil), profile, &why);
             let said = response.headers_mut();
             if let Some(place) = place {

@@ -15,6 +15,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use crate::attempt::{Answered, Call, Failure};
+use crate::lesson::{Ended, Pace};
 use crate::ticket::Ticket;
 use crate::upstream::Link;
 use crate::vigil::Vigil;
@@ -49,6 +50,8 @@ pub(crate) struct Stream {
     vigil: Option<Vigil>,
     /// Who answers, for telling the client.
     node: Option<Arc<str>>,
+    /// Whether the client keeps up.
+    pace: Pace,
 }
 
 /// A long answer under way, which nobody looks into.
@@ -100,6 +103,7 @@ impl Stream {
             ticket: None,
             vigil: None,
             node: None,
+            pace: Pace::default(),
         });
         loop {
             let data = match stream.incoming.frame().await {
@@ -137,12 +141,14 @@ impl Stream {
     }
 
     /// Keeps the slot until the answer's end.
-    pub(crate) fn hold(&mut self, ticket: Ticket, mut vigil: Vigil) {
+    pub(crate) fn hold(&mut self, ticket: Ticket, vigil: Vigil) {
         // A short answer may have come in one piece.
         self.node = Some(Arc::clone(&ticket.backend.node.name));
-        if !self.is_said() {
+        (self.ticket, self.vigil) = (Some(ticket), Some(vigil));
+        if self.is_said() {
+            self.let_go(Ended::Whole);
+        } else if let Some(vigil) = &mut self.vigil {
             vigil.goes_on();
-            (self.ticket, self.vigil) = (Some(ticket), Some(vigil));
         }
     }
 
@@ -155,10 +161,12 @@ impl Stream {
                 return Poll::Ready(None);
             }
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(context) else {
+                self.pace.waits();
                 ready!(self.watch(context));
                 self.break_off(Break::Lost);
                 continue;
             };
+            self.pace.comes();
             match frame {
                 // Behind the last frame only the end of the body is awaited, so that the connection can be used again.
                 Some(_) if self.is_said() => self.close(),
@@ -192,7 +200,7 @@ impl Stream {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
                 if self.is_said() {
                     // The work is done, whenever the backend ends the body.
-                    self.let_go();
+                    self.let_go(Ended::Whole);
                 }
             }
             Err(bad) => {
@@ -207,22 +215,25 @@ impl Stream {
         self.ending.is_over()
     }
 
-    /// Gives the slot back. A backend that ended with an error of its own is charged with it.
-    fn let_go(&mut self) {
-        if let Some(mut ticket) = self.ticket.take() {
-            ticket.counted(self.ending.figures().answer_tokens);
-            if self.ending.end() == End::Failed {
-                ticket.broke(fleet::Failure::Status);
-            }
-        }
+    /// The backend's work for it is over: what it showed is learned, and the slot is free. A backend that ended with an
+    /// error of its own is charged with it.
+    fn let_go(&mut self, how: Ended) {
         self.vigil = None;
+        let Some(mut ticket) = self.ticket.take() else { return };
+        let has_failed = self.ending.end() == End::Failed;
+        let how = if has_failed { Ended::Broken } else { how };
+        ticket.counted(self.ending.figures().answer_tokens);
+        ticket.lesson.end(how, self.ending.figures(), self.ending.frames(), self.pace);
+        if has_failed {
+            ticket.broke(fleet::Failure::Status);
+        }
     }
 
     /// Ends without another word. The connection is not used again.
     fn close(&mut self) {
         self.over = true;
         self.link = None;
-        self.let_go();
+        self.let_go(Ended::Whole);
     }
 
     /// The backend ended its answer.
@@ -236,7 +247,7 @@ impl Stream {
             if let Some(link) = self.link.take() {
                 link.give_back();
             }
-            self.let_go();
+            self.let_go(Ended::Whole);
             return;
         }
         if readable && !rest.is_empty() {
@@ -275,10 +286,18 @@ impl Stream {
         self.broke = true;
         self.link = None;
         self.vigil = None;
-        match (self.ticket.take(), why) {
-            (None, _) | (_, Break::Stopping) => {}
-            (Some(ticket), _) => ticket.broke(fleet::Failure::Cut),
+        let Some(mut ticket) = self.ticket.take() else { return };
+        ticket.lesson.end(Ended::Broken, self.ending.figures(), self.ending.frames(), self.pace);
+        if !matches!(why, Break::Stopping) {
+            ticket.broke(fleet::Failure::Cut);
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // Whoever lets go of an answer that goes on is its client.
+        self.let_go(Ended::Left);
     }
 }
 

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::Account;
+use crate::lesson::Pupil;
 use crate::options::{Dressing, Spots};
 use crate::relay::Body;
 use crate::rescue::Problem;
@@ -55,6 +56,7 @@ pub(crate) async fn show(
         body,
         spots: Spots::default(),
         only_loads: true,
+        pupil: Pupil::of_nobody(Endpoint::Show),
     };
     let mut told = Vec::new();
     let mut denied = 0;
@@ -95,6 +97,8 @@ fn profile(account: &Account, asked: &asked::Asked) -> Profile {
         endpoint: Endpoint::Show.path(),
         prompt_tokens: 0.0,
         expected_tokens: 0.0,
+        context_min_tokens: 0.0,
+        context_tokens: 0.0,
         streaming: false,
         attempts: 0,
     }

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use herdwick_fleet::dispatch::{Grant, RunEnd};
-use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, Trial};
+use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, RowId, Trial};
 
 use crate::attempt::Failure;
 use crate::dispatcher::Dispatcher;
+use crate::lesson::Lesson;
 use crate::router::Router;
 use crate::scene::Scene;
 
@@ -17,6 +18,8 @@ pub(crate) struct Ticket {
     pub(crate) decision: Arc<Decision>,
     /// The context to ask for, as dispatch has it.
     pub(crate) context: Option<u32>,
+    /// What its answer will teach, until it ends.
+    pub(crate) lesson: Box<Lesson>,
     grant: Box<Grant>,
     /// The model had to be loaded for it.
     was_cold: bool,
@@ -35,8 +38,10 @@ impl Ticket {
         let (backend, decision) = (Arc::clone(&grant.backend), Arc::clone(&grant.decision));
         let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
         let residency = ranked.and_then(|ranked| ranked.residency);
+        let candidate = Candidate { backend: Arc::clone(&backend), holding: Arc::clone(&grant.holding) };
         Self {
             context: grant.context,
+            lesson: Box::new(Lesson::begin(&candidate, residency, &router.scene)),
             was_cold: residency.is_some_and(|residency| residency < Residency::Resident),
             is_answered: false,
             tokens: None,
@@ -49,11 +54,18 @@ impl Ticket {
         }
     }
 
-    /// Why this backend, in one line: the decision's reason, unless a fallback rule advised another than its best.
-    pub(crate) fn why(&self) -> String {
+    /// Why this backend, in one line: the decision's reason, unless another than its best was taken.
+    pub(crate) fn why(&self, advised: Option<RowId>) -> String {
+        let name = &self.backend.node.name;
         match self.decision.ranked.first() {
+            Some(best) if best.row != self.backend.row && advised == Some(self.backend.row) => {
+                format!("{name} as a fallback rule advised after a failure")
+            }
             Some(best) if best.row != self.backend.row => {
-                format!("{} as a fallback rule advised after a failure", self.backend.node.name)
+                format!(
+                    "{name} has a free slot; {} would cost less, and to wait for it does not pay",
+                    best.node
+                )
             }
             _ => self.decision.why(),
         }

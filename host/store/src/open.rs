@@ -4,16 +4,17 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::error::{StoreError, TooNew};
 use crate::folder::make_private;
+use crate::learned::{self, Learnt};
 use crate::migrate::{self, APPLICATION, beside};
 use crate::read;
-use crate::record::Record;
+use crate::record::{Record, seconds};
 
 /// How long another program, a reader of an operator's, may keep us from the file.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -25,6 +26,7 @@ const LOG_PAGES: u32 = 100;
 pub(crate) struct Ready {
     pub(crate) connection: Connection,
     pub(crate) records: Vec<Record>,
+    pub(crate) learnt: Learnt,
     /// What an operator should know of how it went.
     pub(crate) warning: Option<String>,
 }
@@ -47,7 +49,7 @@ pub(crate) fn open(file: &Path, steps: &[&str]) -> Result<Ready, StoreError> {
     let aside = set_aside(file).map_err(|source| StoreError::SetAside { file: file.to_owned(), source })?;
     let warning = format!(
         "{} is broken ({why}): it was set aside as {}, and nothing is remembered of before; machines that report or are \
-         listed come back by themselves, drains and what `herdwick nodes` added, named or labelled must be said again",
+         listed come back by themselves, drains and what `herdwick nodes` added, named or labelled must be said again, and what was learned is learned again",
         file.display(),
         aside.display()
     );
@@ -83,8 +85,11 @@ fn try_open(file: &Path, steps: &[&str]) -> Result<Ready, Wrong> {
     }
     settle(&connection).map_err(wrong)?;
     migrate::run(&mut connection, version, steps).map_err(wrong)?;
+    let now = SystemTime::now();
+    learned::write::trim(&connection, seconds(now)).map_err(wrong)?;
     let records = read::all(&connection).map_err(wrong)?;
-    Ok(Ready { connection, records, warning: None })
+    let learnt = learned::read::all(&connection, now).map_err(wrong)?;
+    Ok(Ready { connection, records, learnt, warning: None })
 }
 
 /// Opens it without changing a byte.
@@ -196,60 +201,82 @@ mod tests {
         }
     }
 
-    const FIRST: &str = migrate::STEPS[0];
+    /// The version that is released.
+    const NOW: usize = migrate::STEPS.len();
     const SECOND: &str = "CREATE TABLE second (x INTEGER) STRICT; INSERT INTO second VALUES (2)";
 
-    fn steps(count: usize) -> Vec<&'static str> {
+    /// The released steps and so many of later versions.
+    fn steps(later: usize) -> Vec<&'static str> {
+        let count = NOW + later;
         let later = ["CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE c (x)", "CREATE TABLE d (x)"];
-        [FIRST, SECOND].into_iter().chain(later).take(count).collect()
+        migrate::STEPS.into_iter().chain([SECOND]).chain(later).take(count).collect()
     }
 
-    fn versions(folder: &Path, name: &str) -> (u32, bool) {
+    fn versions(folder: &Path, name: &str) -> (usize, bool) {
         let connection = Connection::open(folder.join(name)).expect("a database");
         let has_second = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'second')";
         let has_second = connection.query_row(has_second, [], |row| row.get(0)).expect("a schema");
-        (migrate::version(&connection).expect("a version"), has_second)
+        (migrate::version(&connection).expect("a version") as usize, has_second)
+    }
+
+    fn copy(version: usize) -> String {
+        format!("state.db.before-{version}")
     }
 
     #[test]
     fn what_is_there_is_copied_before_it_is_changed_and_a_new_file_is_not() {
         let scratch = Scratch::new("copied");
         let file = scratch.0.join("state.db");
-        drop(open(&file, &steps(1)).expect("a new one"));
+        drop(open(&file, &steps(0)).expect("a new one"));
         assert_eq!(scratch.names(), ["state.db"], "nothing was there to copy");
-        drop(open(&file, &steps(1)).expect("it is up to date"));
+        drop(open(&file, &steps(0)).expect("it is up to date"));
         assert_eq!(scratch.names(), ["state.db"], "nothing was changed");
-        drop(open(&file, &steps(2)).expect("brought up to date"));
-        assert_eq!(scratch.names(), ["state.db", "state.db.before-2"]);
-        assert_eq!(versions(&scratch.0, "state.db"), (2, true));
-        assert_eq!(versions(&scratch.0, "state.db.before-2"), (1, false));
+        drop(open(&file, &steps(1)).expect("brought up to date"));
+        assert_eq!(scratch.names(), ["state.db".to_owned(), copy(NOW + 1)]);
+        assert_eq!(versions(&scratch.0, "state.db"), (NOW + 1, true));
+        assert_eq!(versions(&scratch.0, &copy(NOW + 1)), (NOW, false));
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_comes_along() {
+        let scratch = Scratch::new("older");
+        for released in 1..NOW {
+            let file = scratch.0.join(format!("state{released}.db"));
+            make_private(&file).expect("a file");
+            let mut connection = connect(&file).expect("a new one");
+            migrate::run(&mut connection, 0, &migrate::STEPS[..released]).expect("as it was then");
+            let node =
+                "INSERT INTO nodes VALUES (x'000102030405060708090a0b0c0d0e0f', 'a', 0, 'found', NULL, 1, 2)";
+            connection.execute(node, []).expect("a machine");
+            drop(connection);
+            let ready = open(&file, &migrate::STEPS).expect("brought up to date");
+            assert_eq!((ready.records.len(), ready.warning), (1, None), "from version {released}");
+        }
     }
 
     #[test]
     fn the_last_three_copies_are_kept() {
         let scratch = Scratch::new("three");
         let file = scratch.0.join("state.db");
-        for count in 1..=6 {
-            drop(open(&file, &steps(count)).expect("one step more"));
+        for later in 0..=5 {
+            drop(open(&file, &steps(later)).expect("one step more"));
         }
-        assert_eq!(
-            scratch.names(),
-            ["state.db", "state.db.before-4", "state.db.before-5", "state.db.before-6"]
-        );
+        let copies = (NOW + 3..=NOW + 5).map(copy);
+        assert_eq!(scratch.names(), std::iter::once("state.db".to_owned()).chain(copies).collect::<Vec<_>>());
     }
 
     #[test]
     fn a_step_that_fails_leaves_the_version_before_it() {
         let scratch = Scratch::new("fails");
         let file = scratch.0.join("state.db");
-        drop(open(&file, &steps(1)).expect("a new one"));
+        drop(open(&file, &steps(0)).expect("a new one"));
         let mut connection = connect(&file).expect("it is there");
-        let half = ["", SECOND, "CREATE TABLE third (x); INSERT INTO nowhere VALUES (1)"];
-        assert!(migrate::run(&mut connection, 1, &half).is_err());
+        let half = [&migrate::STEPS[..], &[SECOND, "CREATE TABLE third (x); INSERT INTO nowhere VALUES (1)"]];
+        assert!(migrate::run(&mut connection, NOW as u32, &half.concat()).is_err());
         let third = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'third')";
         assert_eq!(connection.query_row(third, [], |row| row.get(0)), Ok(false), "half a step is none");
         drop(connection);
-        assert_eq!(versions(&scratch.0, "state.db"), (2, true), "the whole one before it stands");
+        assert_eq!(versions(&scratch.0, "state.db"), (NOW + 1, true), "the whole one before it stands");
     }
 
     #[test]

@@ -45,7 +45,8 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     Ok(records.into_values().collect())
 }
 
-fn each(
+/// Gives every row of an answer.
+pub(crate) fn each(
     connection: &Connection,
     sql: &str,
     mut take: impl FnMut(&Row<'_>) -> rusqlite::Result<()>,

@@ -6,10 +6,11 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use herdwick_fleet::{NodeId, Remembered};
+use herdwick_fleet::{Lesson, NodeId, Remembered, Subject};
 
 use crate::error::StoreError;
 use crate::folder::Folder;
+use crate::learned::{BenchRun, Learnt, Weights};
 use crate::migrate::STEPS;
 use crate::open::{self, Ready};
 use crate::record::Record;
@@ -36,6 +37,8 @@ pub struct Opened {
     pub store: Store,
     /// Every machine, by id.
     pub records: Vec<Record>,
+    /// What was learned.
+    pub learnt: Learnt,
     /// What an operator should know of how it went: that a broken file was set aside.
     pub warning: Option<String>,
 }
@@ -48,7 +51,7 @@ impl Store {
     /// The folder or the file cannot be used; nothing in it was changed.
     pub fn open(folder: &Path) -> Result<Opened, StoreError> {
         let folder = Folder::take(folder)?;
-        let Ready { connection, records, warning } = open::open(&folder.file(FILE), &STEPS)?;
+        let Ready { connection, records, learnt, warning } = open::open(&folder.file(FILE), &STEPS)?;
         let inbox = Arc::new(Inbox::default());
         let writer = Writer::new(connection, folder, &records, Arc::clone(&inbox));
         let (end, closed) = mpsc::channel();
@@ -58,7 +61,7 @@ impl Store {
             drop(end);
         };
         std::thread::Builder::new().name("store".to_owned()).spawn(run).map_err(StoreError::Thread)?;
-        Ok(Opened { store: Self { inbox, closed: Mutex::new(Some(closed)) }, records, warning })
+        Ok(Opened { store: Self { inbox, closed: Mutex::new(Some(closed)) }, records, learnt, warning })
     }
 
     /// Remembers a machine as it is now, in place of what was remembered of it. Never waits for a disk; what is told
@@ -73,9 +76,41 @@ impl Store {
         self.inbox.sight(sights);
     }
 
-    /// Remembers nothing of a machine. Never waits for a disk.
+    /// Remembers nothing of a machine; what was learned of it is another matter. Never waits for a disk.
     pub fn forget(&self, node: NodeId) {
         self.inbox.put(node, Change::Forget);
+    }
+
+    /// Remembers what was learned, in place of what was remembered of the same, and of which weights. Never waits for a
+    /// disk.
+    pub fn learn(
+        &self,
+        lessons: impl IntoIterator<Item = Lesson>,
+        weights: impl IntoIterator<Item = Weights>,
+    ) {
+        self.inbox.teach(|told| {
+            told.learn(lessons, SystemTime::now());
+            told.weigh(weights);
+        });
+    }
+
+    /// Remembers a run, and what it taught: both, or, should everything end here, neither. Never waits for a disk.
+    pub fn add_run(
+        &self,
+        run: BenchRun,
+        lessons: impl IntoIterator<Item = Lesson>,
+        weights: impl IntoIterator<Item = Weights>,
+    ) {
+        self.inbox.teach(|told| {
+            told.learn(lessons, SystemTime::now());
+            told.weigh(weights);
+            told.add(run);
+        });
+    }
+
+    /// Remembers nothing of what was learned of these. Never waits for a disk.
+    pub fn unlearn(&self, subjects: impl IntoIterator<Item = Subject>) {
+        self.inbox.teach(|told| told.forget(subjects));
     }
 
     /// Calls `done` as soon as everything that was told before survives whatever happens, or with why it could not be

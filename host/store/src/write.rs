@@ -53,7 +53,7 @@ pub(crate) fn seen(to: &Connection, node: NodeId, at: SystemTime) -> rusqlite::R
     Ok(())
 }
 
-/// Removes everything about a machine.
+/// Removes everything about a machine. What was learned of it is forgotten by itself.
 pub(crate) fn forget(to: &Connection, node: NodeId) -> rusqlite::Result<()> {
     to.execute("DELETE FROM nodes WHERE id = ?1", [node.bytes()])?;
     Ok(())

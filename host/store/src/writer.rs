@@ -10,6 +10,7 @@ use herdwick_fleet::{NodeId, Remembered};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 use crate::folder::Folder;
+use crate::learned;
 use crate::record::{Record, seconds};
 use crate::write;
 
@@ -45,6 +46,7 @@ pub(crate) struct Inbox {
 struct Told {
     changes: BTreeMap<NodeId, Change>,
     sights: BTreeMap<NodeId, SystemTime>,
+    learned: learned::Told,
     waiting: Vec<Done>,
     closed: bool,
 }
@@ -59,6 +61,12 @@ impl Inbox {
     /// Takes in when machines were there.
     pub(crate) fn sight(&self, sights: impl IntoIterator<Item = (NodeId, SystemTime)>) {
         self.told().sights.extend(sights);
+        self.changed.notify_one();
+    }
+
+    /// Takes in what was learned, or is to be forgotten.
+    pub(crate) fn teach(&self, tell: impl FnOnce(&mut learned::Told)) {
+        tell(&mut self.told().learned);
         self.changed.notify_one();
     }
 
@@ -87,7 +95,8 @@ impl Inbox {
     /// Waits for something to do, and takes it. After a failure the same is not tried again at once.
     fn take(&self, failed: bool) -> Told {
         let idle = |told: &mut Told| {
-            told.changes.is_empty() && told.sights.is_empty() && told.waiting.is_empty() && !told.closed
+            let is_told = !(told.changes.is_empty() && told.sights.is_empty() && told.learned.is_empty());
+            !is_told && told.waiting.is_empty() && !told.closed
         };
         let lazy = |told: &mut Told| told.waiting.is_empty() && !told.closed;
         let told = self.told();
@@ -100,21 +109,30 @@ impl Inbox {
         Told {
             changes: std::mem::take(&mut told.changes),
             sights: std::mem::take(&mut told.sights),
+            learned: std::mem::take(&mut told.learned),
             waiting: std::mem::take(&mut told.waiting),
             closed: told.closed,
         }
     }
 
     /// Puts back what could not be written, where nothing newer was told.
-    fn put_back(&self, changes: BTreeMap<NodeId, Change>, sights: BTreeMap<NodeId, SystemTime>) {
+    fn put_back(&self, batch: Batch) {
         let mut told = self.told();
-        for (node, change) in changes {
+        for (node, change) in batch.changes {
             told.changes.entry(node).or_insert(change);
         }
-        for (node, sight) in sights {
+        for (node, sight) in batch.sights {
             told.sights.entry(node).or_insert(sight);
         }
+        told.learned.put_back(batch.learned);
     }
+}
+
+/// What is written in one transaction.
+struct Batch {
+    changes: BTreeMap<NodeId, Change>,
+    sights: BTreeMap<NodeId, SystemTime>,
+    learned: learned::Told,
 }
 
 impl fmt::Debug for Inbox {
@@ -154,15 +172,16 @@ impl Writer {
     /// Writes until it is told to end.
     pub(crate) fn run(mut self) {
         loop {
-            let Told { mut changes, mut sights, waiting, closed } = self.inbox.take(self.failing);
+            let Told { mut changes, mut sights, learned, waiting, closed } = self.inbox.take(self.failing);
             let mut room = MOST.saturating_sub(self.kept.len());
             changes.retain(|node, change| self.is_news(*node, change, &mut room));
             sights.retain(|node, sight| self.is_later(*node, *sight, &changes));
-            let result = self.write(&changes, &sights).map_err(|error| error.to_string());
+            let batch = Batch { changes, sights, learned };
+            let result = self.write(&batch).map_err(|error| error.to_string());
             self.tell(result.as_ref().err());
             match &result {
-                Ok(()) => self.note(changes, sights),
-                Err(_) => self.inbox.put_back(changes, sights),
+                Ok(()) => self.note(batch),
+                Err(_) => self.inbox.put_back(batch),
             }
             for done in waiting {
                 done(result.clone());
@@ -205,12 +224,9 @@ impl Writer {
     }
 
     /// All or nothing.
-    fn write(
-        &mut self,
-        changes: &BTreeMap<NodeId, Change>,
-        sights: &BTreeMap<NodeId, SystemTime>,
-    ) -> rusqlite::Result<()> {
-        if changes.is_empty() && sights.is_empty() {
+    fn write(&mut self, batch: &Batch) -> rusqlite::Result<()> {
+        let Batch { changes, sights, learned } = batch;
+        if changes.is_empty() && sights.is_empty() && learned.is_empty() {
             return Ok(());
         }
         let now = SystemTime::now();
@@ -232,10 +248,15 @@ impl Writer {
         for (node, sight) in sights {
             write::seen(&transaction, *node, *sight)?;
         }
+        learned::write::all(&transaction, learned)?;
         transaction.commit()
     }
 
-    fn note(&mut self, changes: BTreeMap<NodeId, Change>, sights: BTreeMap<NodeId, SystemTime>) {
+    fn note(&mut self, Batch { changes, sights, learned }: Batch) {
+        let (lessons, runs) = (learned.lessons.len(), learned.runs.len());
+        if !learned.is_empty() {
+            tracing::debug!(lessons, runs, forgotten = learned.forgotten.len(), "what was learned is kept");
+        }
         for (node, change) in changes {
             match change {
                 Change::Keep(told) => {

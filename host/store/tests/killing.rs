@@ -9,10 +9,13 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer, Source};
-use herdwick_store::{Record, Store};
+use herdwick_fleet::{
+    BackendKind, Estimate, Lesson, ModelName, NodeId, Origin, Quantity, Remembered, RememberedServer, Source,
+    Subject,
+};
+use herdwick_store::{BenchRun, Learnt, Record, RunFigure, Store};
 use rusqlite::Connection;
 
 /// Processes that are killed; `TEST_SEEDS` makes it more or fewer.
@@ -45,6 +48,7 @@ fn write_for_ever(folder: &Path) {
                 opened.store.keep(node(machine, round));
             }
         }
+        opened.store.add_run(run(round), [lesson(round)], []);
         let (tell, told) = mpsc::channel();
         opened.store.written(move |result| tell.send(result).expect("it waits"));
         told.recv().expect("an answer").expect("it is written");
@@ -117,7 +121,18 @@ fn check(folder: &Path, seed: u64, said: u64) -> u64 {
             "seed {seed}: machine {machine} is of {there:?}, not {possible:?}"
         );
     }
+    check_run(&opened.learnt, seed, said);
     rounds.values().copied().max().unwrap_or(said)
+}
+
+/// A run is there with all that it measured and what it taught, or not at all.
+fn check_run(learnt: &Learnt, seed: u64, said: u64) {
+    let last = learnt.runs.first().unwrap_or_else(|| panic!("seed {seed}: no run, and {said} was said"));
+    let round: u64 = last.id.trim_start_matches('0').parse().expect("a round");
+    assert!(round == said || round == said + 1, "seed {seed}: the last run is {round} after {said}");
+    assert_eq!(*last, run(round), "seed {seed}: half a run");
+    let taught: Vec<_> = learnt.lessons.iter().map(|lesson| lesson.estimate.mean).collect();
+    assert_eq!(taught, [round as f64], "seed {seed}: what it taught is of another round");
 }
 
 /// What is remembered of a machine after a round.
@@ -149,6 +164,33 @@ fn node(machine: u64, round: u64) -> Remembered {
         drained: round.is_multiple_of(2),
         pins: Default::default(),
     }
+}
+
+/// What a round measured.
+fn run(round: u64) -> BenchRun {
+    let figure = |place: u32| RunFigure {
+        quantity: format!("decode{place}"),
+        streams: place,
+        measured: round as f64,
+        before: None,
+        after: None,
+    };
+    BenchRun {
+        id: format!("{round:09}"),
+        ended: UNIX_EPOCH + Duration::from_secs(round),
+        node: id(0),
+        name: "n".to_owned(),
+        model: "m:latest".to_owned(),
+        is_quick: false,
+        figures: (0..4).map(figure).collect(),
+    }
+}
+
+/// What it taught.
+fn lesson(round: u64) -> Lesson {
+    let model = ModelName::parse("m").expect("a name");
+    let estimate = Estimate { mean: round as f64, variance: 0.0, samples: 1, age: Duration::ZERO };
+    Lesson { of: Subject::Model { model }, what: Quantity::AnswerTokens, estimate }
 }
 
 /// The round that all parts of a machine agree on.

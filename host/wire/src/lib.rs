@@ -3,8 +3,10 @@
 
 pub mod admin;
 pub mod beat;
+pub mod bench;
 pub mod herd;
 mod hex;
+pub mod learned;
 pub mod machine;
 pub mod nodes;
 pub mod residence;

@@ -154,6 +154,15 @@ impl NodeView {
         }
     }
 
+    /// `up`, `down`, or `unknown` before its first answer.
+    pub(crate) fn reach_of(backend: &Backend) -> &'static str {
+        match &backend.reach {
+            Reach::Unknown => "unknown",
+            _ if backend.unreachable().is_some() => "down",
+            _ => "up",
+        }
+    }
+
     fn of(node: &Node, now: Moment) -> Self {
         Self {
             id: node.id.to_string(),
@@ -168,16 +177,11 @@ impl NodeView {
 
     /// The backend as it is at `now`.
     pub fn new(backend: &Backend, now: Moment) -> Self {
-        let reach = match &backend.reach {
-            Reach::Unknown => "unknown",
-            _ if backend.unreachable().is_some() => "down",
-            _ => "up",
-        };
         Self {
             kind: backend.kind.name().to_owned(),
             foreign: backend.foreign,
             origin: backend.origin.to_string(),
-            reach: reach.to_owned(),
+            reach: Self::reach_of(backend).to_owned(),
             why: backend.unreachable().unwrap_or_default().to_owned(),
             breaker: phase(backend.live.breaker.phase(now)).to_owned(),
             caution: caution(backend, now).unwrap_or_default(),
@@ -215,7 +219,7 @@ fn caution(backend: &Backend, now: Moment) -> Option<String> {
 }
 
 impl ModelView {
-    fn new(backend: &Backend, holding: &Holding, now: Moment) -> Self {
+    pub(crate) fn new(backend: &Backend, holding: &Holding, now: Moment) -> Self {
         let residency = holding.residency(now);
         let resident = holding.resident(now);
         Self {

@@ -30,6 +30,17 @@ impl Constants {
         }
     }
 
+    /// The same, with the drags that the router learned of this candidate, where it has. `None` for an impossible reading.
+    ///
+    /// The plugin's `COLUMNS` must have `rate.same-drag-ratio` and `rate.other-drag-ratio`.
+    pub fn learned(self, row: Row<'_>) -> Option<Constants> {
+        Some(Constants {
+            same_drag: row.get_or(column::RATE_SAME_DRAG_RATIO, self.same_drag)?,
+            other_drag: row.get_or(column::RATE_OTHER_DRAG_RATIO, self.other_drag)?,
+            ..self
+        })
+    }
+
     /// The same, with the whole answer counted: what a request takes from others, not what it is worth to its client.
     pub const fn undiscounted(self) -> Constants {
         Constants { decode_weight: 1.0, ..self }
@@ -174,6 +185,19 @@ mod tests {
         assert_eq!(read(&[1.0, 1000.0, 200.0, f64::NAN, 500.0, 50.0, 0.0, f64::NAN]), Some(ALONE));
         assert_eq!(read(&[1.0, 1000.0, f64::NAN, 0.0, 500.0, 50.0, 0.0, 0.0]), None);
         assert_eq!(read(&[1.0, 1000.0, 200.0, 0.0, 500.0, 50.0, -1.0, 0.0]), None);
+    }
+
+    #[test]
+    fn learned_drags_outrank_the_constants_where_they_are_known() {
+        static LAYOUT: Layout = Layout::of(&[column::RATE_SAME_DRAG_RATIO, column::RATE_OTHER_DRAG_RATIO]);
+        let read = |numbers: &[f64; 3]| {
+            let rows = Rows::new(&LAYOUT, &[], &[], numbers).unwrap();
+            rows.iter().next().and_then(|row| Constants::DEFAULT.learned(row))
+        };
+        let learned = Constants { same_drag: 0.4, ..Constants::DEFAULT };
+        assert_eq!(read(&[1.0, 0.4, f64::NAN]), Some(learned));
+        assert_eq!(read(&[1.0, f64::NAN, f64::NAN]), Some(Constants::DEFAULT));
+        assert_eq!(read(&[1.0, -0.4, f64::NAN]), None);
     }
 
     #[test]

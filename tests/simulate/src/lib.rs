@@ -13,12 +13,14 @@
 pub mod baseline;
 pub mod faults;
 pub mod fleets;
+pub mod herdwick;
 pub mod knowing;
 pub mod metrics;
 pub mod node;
 pub mod quality;
 pub mod random;
 pub mod router;
+pub mod signals;
 pub mod time;
 pub mod trace;
 pub mod world;

@@ -20,6 +20,7 @@ fn main() {
                 Policy::AllKnowing(0),
                 Policy::AllKnowing(1),
                 Policy::AllKnowing(2),
+                Policy::Herdwick(0),
             ] {
                 let t = std::time::Instant::now();
                 let o = measure(&cell, policy);

@@ -209,6 +209,18 @@ impl Node {
         })
     }
 
+    /// Answer tokens of a request that were made up to `now`; 0 while its prompt is being read.
+    pub fn made(&self, no: usize, now: Time) -> f64 {
+        let pace = self.pace();
+        let mine = self.streams().find(|(_, stream)| stream.request.no == no);
+        let Some((model, stream)) = mine.filter(|(_, stream)| stream.stage == Stage::Answer) else {
+            return 0.0;
+        };
+        let since = if self.health == Health::Well { (now - self.at).s() } else { 0.0 };
+        let made = stream.request.answer - stream.answer_left + since * pace.of(self, model, stream.stage);
+        made.clamp(0.0, stream.request.answer)
+    }
+
     /// Does what follows at once from how things are: who is done leaves, who can begin does.
     fn settle(&mut self, now: Time, happened: &mut Vec<Happening>) {
         if self.health != Health::Well {

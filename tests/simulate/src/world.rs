@@ -257,6 +257,9 @@ impl<'a> World<'a> {
         match *action {
             Action::Send(request, node) => self.send(request, node),
             Action::HangUp(request) => self.leave_machine(request),
+            Action::Load(node, model) if self.nodes[node.0].health == Health::Dead => {
+                self.news.push_back(News::LoadFailed(node, model));
+            }
             Action::Load(node, model) => {
                 self.work(node, |node, now, happened| node.load(model, now, happened))
             }
@@ -356,6 +359,9 @@ impl<'a> World<'a> {
             }
             Blow::Die => {
                 self.work(no, |_, _, _| ());
+                for model in self.nodes[no.0].loads.models() {
+                    self.news.push_back(News::LoadFailed(no, model));
+                }
                 let lost = self.nodes[no.0].die(self.now);
                 for request in lost {
                     self.records[request].leave();

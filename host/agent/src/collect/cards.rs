@@ -203,7 +203,7 @@ impl Slowed {
     /// For people, in few words; empty when nothing slows it.
     fn words(self) -> Vec<String> {
         let named = [
-            (self.overheated, "too hot"),
+            (self.overheated, "too much heat"),
             (self.heat && !self.overheated, "heat"),
             (self.brake, "too little power"),
             (self.hardware && !self.overheated && !self.brake, "its own protection"),
@@ -317,6 +317,6 @@ mod tests {
         assert_eq!(capped.words(), ["power limit"]);
         let hot = Slowed { heat: true, overheated: true, hardware: true, ..Slowed::default() };
         assert!(hot.is_throttled());
-        assert_eq!(hot.words(), ["too hot"], "one cause is told once");
+        assert_eq!(hot.words(), ["too much heat"], "one cause is told once");
     }
 }

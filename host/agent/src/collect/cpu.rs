@@ -24,8 +24,17 @@ pub(super) fn times(stat: &str) -> Option<Times> {
     let ticks = stat.lines().next()?.strip_prefix("cpu ")?.split_ascii_whitespace().take(8);
     let ticks: Vec<u64> = ticks.map(str::parse).collect::<Result<_, _>>().ok()?;
     // user, nice, system, idle, waiting for disks…
-    let idle = ticks.get(3)? + ticks.get(4).unwrap_or(&0);
-    Some(Times { idle, total: ticks.iter().sum() })
+    let idle = ticks.get(3)?.checked_add(*ticks.get(4).unwrap_or(&0))?;
+    let total = ticks.iter().try_fold(0_u64, |sum, ticks| sum.checked_add(*ticks))?;
+    Some(Times { idle, total })
+}
+
+/// Processors that run.
+pub(super) fn count(stat: &str) -> u32 {
+    let is_one = |line: &&str| {
+        line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+    };
+    u32::try_from(stat.lines().filter(is_one).count()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -42,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_is_no_line_of_the_kernel_tells_nothing() {
-        for stat in ["", "cpu0 1 2 3 4", "cpu  a b c d", "cpu  1 2"] {
+        for stat in ["", "cpu0 1 2 3 4", "cpu  a b c d", "cpu  1 2", "cpu  18446744073709551615 1 1 1"] {
             assert_eq!(times(stat), None, "{stat:?}");
         }
     }

@@ -5,11 +5,10 @@
 use std::time::Duration;
 
 use herdwick_fleet::Column;
-use herdwick_wire::machine::MemoryFacts;
 
 use super::source::{Found, Next, Source};
 use super::tree::Tree;
-use super::{cpu, memory};
+use super::{bounds, cpu, memory, pressure};
 
 /// As often as a beat is due; a beat then says what was so a second ago at most.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -45,12 +44,13 @@ impl Source for Load {
             found.add(Column::CpuBusy, self.last.and_then(|last| now.busy_since(last)));
             self.last = Some(now);
         }
-        found.facts.memory =
-            self.tree.read("proc/meminfo").as_deref().and_then(memory::memory).map(|memory| MemoryFacts {
-                total: memory.total,
-                available: memory.available,
-                ..MemoryFacts::default()
-            });
+        let memory = self.tree.read("proc/meminfo").as_deref().and_then(memory::memory);
+        let memory = memory.map(|memory| memory::bounded(memory, bounds::memory(&self.tree)));
+        let pressure = |of: &str| pressure::shares(&self.tree.read(format!("proc/pressure/{of}"))?);
+        let waits = pressure("memory");
+        found.add(Column::MemPressure, pressure::level(waits, memory.as_ref()));
+        found.facts.pressure = pressure::facts(waits, pressure("cpu"), pressure("io"));
+        found.facts.memory = memory;
         (found, Next::After(PAUSE))
     }
 }

@@ -3,7 +3,8 @@
 
 use super::{Figures, told_by};
 
-const NAMES: [&str; 3] = ["OLLAMA_NUM_PARALLEL", "OLLAMA_MAX_LOADED_MODELS", "OLLAMA_KEEP_ALIVE"];
+const NAMES: [&str; 4] =
+    ["OLLAMA_NUM_PARALLEL", "OLLAMA_MAX_LOADED_MODELS", "OLLAMA_KEEP_ALIVE", "OLLAMA_MODELS"];
 
 /// Asks launchd.
 pub(super) async fn figures() -> Figures {

@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn an_environment_is_read_variable_by_variable() {
         let figures = read(b"HOME=/root\0OLLAMA_MAX_LOADED_MODELS=2\0OLLAMA_KEEP_ALIVE=10m\0BAD\xff=1\0");
-        let expected = Figures { parallel: None, max_loaded: Some(2), keep_alive_s: Some(600) };
+        let expected = Figures { max_loaded: Some(2), keep_alive_s: Some(600), ..Figures::default() };
         assert_eq!(figures, expected);
     }
 

@@ -56,7 +56,7 @@ mod tests {
         let told = "ActiveState=active\n\
             Environment=PATH=/usr/local/bin:/usr/bin OLLAMA_NUM_PARALLEL=2 \"OLLAMA_ORIGINS=a b\" \
             OLLAMA_NUM_PARALLEL=4 OLLAMA_KEEP_ALIVE=-1\n";
-        let expected = Figures { parallel: Some(4), max_loaded: None, keep_alive_s: Some(-1) };
+        let expected = Figures { parallel: Some(4), keep_alive_s: Some(-1), ..Figures::default() };
         assert_eq!(read(told), Some(expected));
     }
 

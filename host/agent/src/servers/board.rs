@@ -2,6 +2,7 @@
 //! takes what lies here and never waits for a server.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use herdwick_fleet::{BackendKind, Claim, Origin};
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) models: Arc<[ModelBeat]>,
     /// When it last said something.
     pub(crate) told: Instant,
+    /// Where it keeps models, if it was told and the machine tells.
+    pub(crate) folder: Option<PathBuf>,
     /// How often it came back, so that what was found out about one life of it is not believed of the next.
     pub(crate) life: u64,
 }
@@ -89,6 +92,11 @@ impl Board {
         self.lock().get(&port).cloned()
     }
 
+    /// Where they keep models, as far as they were told.
+    pub(crate) fn folders(&self) -> Vec<PathBuf> {
+        self.lock().values().filter_map(|server| server.folder.clone()).collect()
+    }
+
     /// Wakes up when something changed.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.news.subscribe()
@@ -112,7 +120,8 @@ impl Board {
         let mut said = ServerBeat::new(kind, origin.port);
         said.tell(&Claim::Version(version));
         let told = Instant::now();
-        let server = Server { kind, origin: origin.clone(), said, models: Arc::default(), told, life };
+        let server =
+            Server { kind, origin: origin.clone(), said, models: Arc::default(), told, folder: None, life };
         servers.insert(origin.port, server);
         drop(servers);
         self.tell();
@@ -142,7 +151,8 @@ impl Board {
     pub(crate) fn started_with(&self, port: u16, figures: Figures) {
         let mut servers = self.lock();
         let Some(server) = servers.get_mut(&port) else { return };
-        let Figures { parallel, max_loaded, keep_alive_s } = figures;
+        let Figures { parallel, max_loaded, keep_alive_s, models } = figures;
+        server.folder = models;
         let said = &mut server.said;
         let is_news =
             (said.slots, said.max_loaded, said.keep_alive_s) != (parallel, max_loaded, keep_alive_s);

@@ -38,6 +38,7 @@ impl Running {
             routers: routers.to_vec(),
             places: places.to_vec(),
             door_port: 0,
+            meetings: false,
         };
         let agent = Agent::new(settings).expect("an agent");
         let (stop, stopped) = watch::channel(false);

@@ -113,6 +113,7 @@ fn settings(config: &Config, env: &Env) -> anyhow::Result<herdwick_agent::Settin
         routers: config.node.routers.iter().map(ToString::to_string).collect(),
         places: places(&config.node, env, &own)?,
         door_port: config.node.port,
+        meetings: config.node.meeting,
     })
 }
 

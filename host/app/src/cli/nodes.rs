@@ -4,9 +4,10 @@
 mod act;
 mod add;
 mod drain;
-mod find;
-mod grid;
+pub(crate) mod find;
+pub(crate) mod grid;
 mod label;
+mod learned;
 mod list;
 mod show;
 mod test;

@@ -6,6 +6,7 @@ use herdwick_agent::DOOR_PORT;
 use herdwick_fleet::{BackendKind, Origin};
 use toml::Value;
 
+use super::choices::Switch;
 use super::kind::{Kind, text, wrong};
 use super::layers::Layers;
 use super::lists::Texts;
@@ -35,6 +36,8 @@ pub(crate) struct NodeConfig {
     pub(crate) backends: Vec<Backend>,
     /// The first port that is tried for passing on.
     pub(crate) port: u16,
+    /// Whether it is told that somebody is in a meeting here.
+    pub(crate) meeting: bool,
 }
 
 /// Where a router is, as `HOST:PORT`.
@@ -56,6 +59,7 @@ pub(super) fn read(layers: &mut Layers) -> NodeConfig {
         routers: layers.take("node.routers", &ROUTERS, Vec::new()),
         backends: layers.take("node.backends", &BACKENDS, Vec::new()),
         port: u16::try_from(layers.take("node.port", &PORT, u32::from(DOOR_PORT))).unwrap_or(DOOR_PORT),
+        meeting: layers.take("node.meeting", &Switch, true),
     }
 }
 

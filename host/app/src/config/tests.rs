@@ -133,6 +133,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
         routers = ["attic", "10.0.0.1:80"]
         backends = ["vllm=http://127.0.0.1:8000"]
         port = 12000
+        meeting = false
         [plugins]
         auto_enable = false
         [plugins.queue-depth]
@@ -168,6 +169,7 @@ fn every_key_reaches_the_part_that_it_is_for() {
     assert_eq!(config.discovery, Discovery { mdns: false, probe: true, adopt_herd_nodes: true });
     let node = &config.node;
     assert_eq!((node.name.as_deref(), node.port), (Some("studio"), 12_000));
+    assert!(!node.meeting);
     let routers: Vec<_> = node.routers.iter().map(ToString::to_string).collect();
     assert_eq!(routers, ["attic:11435", "10.0.0.1:80"]);
     assert_eq!(node.backends[0].to_string(), "vllm=http://127.0.0.1:8000");

@@ -7,7 +7,7 @@ use crate::keep_alive;
 use crate::names;
 use crate::spec::ModelSpec;
 
-const KEYS: &str = "resident, load, first_token, token, tokens, bytes, context, family, parameter_size, \
+const KEYS: &str = "resident, load, first_token, prefill, token, tokens, bytes, context, family, parameter_size, \
                     quantization, capabilities";
 
 /// Reads it all; on failure every problem, each with its next step.
@@ -37,6 +37,7 @@ fn set(model: &mut ModelSpec, part: &str) -> Result<(), String> {
         "resident" => model.resident = plain(part, value, "true or false")?,
         "load" => model.load = duration(part, value)?,
         "first_token" => model.first_token = duration(part, value)?,
+        "prefill" => model.prefill = rate(part, value)?,
         "token" => model.token = duration(part, value)?,
         "tokens" => model.tokens = plain(part, value, "a whole number")?,
         "bytes" => model.bytes = bytes(part, value)?,
@@ -54,6 +55,11 @@ fn plain<T: FromStr>(part: &str, value: &str, wanted: &str) -> Result<T, String>
     value
         .parse()
         .map_err(|_| format!("{part} is not {wanted}; write it in digits or words as the README does"))
+}
+
+fn rate(part: &str, value: &str) -> Result<f64, String> {
+    let rate = value.parse().ok().filter(|rate: &f64| rate.is_finite() && *rate > 0.0);
+    rate.ok_or_else(|| format!("{part} is no rate; write tokens per second like 1500"))
 }
 
 fn duration(part: &str, value: &str) -> Result<Duration, String> {

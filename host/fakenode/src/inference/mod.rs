@@ -7,7 +7,7 @@ mod speak;
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -73,10 +73,11 @@ async fn converse(
     }
     wire.raw(&bend.informational()).await?;
     let begun = Instant::now();
-    bend.prefill(model.spec.first_token).await;
+    let answer = answer_to(question, request.exchange);
+    bend.prefill(model.spec.first_token + reading(model, answer.prompt_tokens)).await;
     let speech = Speech {
         dialect,
-        answer: answer_to(question, request.exchange),
+        answer,
         reply: reply::compose(&mind(node, model, &bend), question),
         pace: bend.pace(model.spec.token),
         arrived: request.arrived,
@@ -206,6 +207,12 @@ fn answer_to(question: &Question, exchange: ExchangeId) -> Answer<'_> {
     }
 }
 
+/// How long the prompt takes by its length.
+fn reading(model: &Model, prompt_tokens: u64) -> Duration {
+    let seconds = prompt_tokens as f64 / model.spec.prefill;
+    if seconds.is_finite() { Duration::from_secs_f64(seconds) } else { Duration::ZERO }
+}
+
 fn want(model: &Model, question: &Question, bend: &Bend) -> Want {
     Want {
         model: Arc::clone(&model.canonical),
@@ -240,7 +247,7 @@ async fn only_load(
 }
 
 /// Waits as long as a prefill that may never end.
-pub(crate) async fn pause(duration: Option<std::time::Duration>) {
+pub(crate) async fn pause(duration: Option<Duration>) {
     match duration {
         Some(duration) if duration.is_zero() => {}
         Some(duration) => sleep(duration).await,

@@ -202,10 +202,14 @@ impl Member {
             let holding = match before.remove(&name) {
                 Some(holding) if *holding.model == model => holding,
                 // The live side outlives a new version of the model: its requests still run.
-                Some(holding) => Arc::new(Holding { model: Arc::new(model), ..(*holding).clone() }),
+                Some(holding) => {
+                    self.learned.weigh(backend.id, &name, &model.digest);
+                    Arc::new(Holding { model: Arc::new(model), ..(*holding).clone() })
+                }
                 None => {
                     added.push(name.clone());
                     let (learned, id) = (&self.learned, backend.id);
+                    learned.weigh(id, &name, &model.digest);
                     let new = || HoldingLive::with(slots, learned.speed(id, &name), learned.model(&name));
                     let live = lives.entry(name.clone()).or_insert_with(|| Arc::new(new()));
                     Arc::new(Holding { model: Arc::new(model), polled: None, live: Arc::clone(live) })

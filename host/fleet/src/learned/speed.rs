@@ -72,7 +72,7 @@ impl Default for Speed {
 }
 
 /// What an answer taught.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Learnt {
     /// The prompt rate.
     pub prefill: Option<Taken>,
@@ -82,6 +82,9 @@ pub struct Learnt {
     pub drag: Option<Taken>,
     /// The load rate.
     pub load: Option<Taken>,
+    /// Set with the answer by which it became certain that the backend tells other durations than are observed: what it
+    /// tells, in times of that.
+    pub disagrees: Option<f64>,
 }
 
 /// How an answer's time divides.
@@ -114,12 +117,19 @@ impl Speed {
             prefill_per_s: self.prefill.mean().or(by_decode).unwrap_or(guess.prefill_per_s),
             decode_per_s,
             samples: self.decode.samples(),
-            same_drag: self.same_drag.mean().map_or(guess.same_drag, |drag| drag.clamp(0.0, SAME_DRAG_MOST)),
-            other_drag: self
-                .other_drag
-                .mean()
-                .map_or(guess.other_drag, |drag| drag.clamp(0.0, OTHER_DRAG_MOST)),
+            same_drag: self.same_drag().unwrap_or(guess.same_drag),
+            other_drag: self.other_drag().unwrap_or(guess.other_drag),
         })
+    }
+
+    /// What each further stream of the model costs a stream here, as a share; `None` before it was seen.
+    pub fn same_drag(&self) -> Option<f64> {
+        self.same_drag.mean().map(|drag| drag.clamp(0.0, SAME_DRAG_MOST))
+    }
+
+    /// What each stream of another model costs a stream here, as a share; `None` before it was seen.
+    pub fn other_drag(&self) -> Option<f64> {
+        self.other_drag.mean().map(|drag| drag.clamp(0.0, OTHER_DRAG_MOST))
     }
 
     /// Bytes per second of a load: as learned, else as guessed.
@@ -153,8 +163,9 @@ impl Speed {
     /// An answer ended. `known` is how fast the model was taken to be when it was asked, `bytes` its size, 0 if unknown.
     /// Not to be called for answers of which nobody counted the tokens and that did not come in frames.
     pub fn learn(&self, shown: &Shown, known: Option<Rates>, bytes: u64, now: Moment) -> Learnt {
+        let agreed = self.disagrees().is_none();
         self.compare(shown, now);
-        let mut learnt = Learnt::default();
+        let mut learnt = Learnt { disagrees: self.disagrees().filter(|_| agreed), ..Learnt::default() };
         let Some(parts) = divide(shown, known) else { return learnt };
         if parts.tokens >= ANSWER_LEAST && parts.making >= TIME_LEAST && !shown.is_broken && !shown.is_held_up
         {
@@ -337,3 +348,6 @@ fn divide(shown: &Shown, known: Option<Rates>) -> Option<Parts> {
 fn millis(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1e3).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,6 +172,8 @@ impl Stage {
             endpoint: "/api/chat",
             prompt_tokens: 100.0,
             expected_tokens: 256.0,
+            context_min_tokens: 300.0,
+            context_tokens: 400.0,
             streaming: true,
             attempts: 0,
         };

@@ -4,6 +4,7 @@
 
 mod deciding;
 mod lan;
+mod learning;
 mod merging;
 mod operating;
 mod random;
@@ -41,6 +42,8 @@ fn profile(lot: u128) -> Profile {
         endpoint: "/api/chat",
         prompt_tokens: 100.0,
         expected_tokens: 256.0,
+        context_min_tokens: 0.0,
+        context_tokens: 0.0,
         streaming: true,
         attempts: 0,
     }

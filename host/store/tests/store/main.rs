@@ -3,5 +3,6 @@
 #![cfg(test)]
 
 mod damage;
+mod learning;
 mod remembering;
 mod scratch;

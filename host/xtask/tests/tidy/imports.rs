@@ -24,6 +24,7 @@ const TEST_SERVER: &str = "fakenode";
 const FLEET: &str = "herdwick-fleet";
 const WIRE: &str = "herdwick-wire";
 const GUEST_BUILD: &str = "herdwick-guest-build";
+const MEASURE: &str = "herdwick-measure";
 const PROBE: &str = "herdwick-probe";
 const SCAN: &str = "herdwick-scan";
 const TELEMETRY: &str = "herdwick-telemetry";
@@ -31,7 +32,7 @@ const DIALECT: &str = "herdwick-dialect";
 const DISCOVERY: &str = "herdwick-discovery";
 
 /// A crate of `host/` without a row is refused.
-const TABLE: [Rule; 15] = [
+const TABLE: [Rule; 16] = [
     Rule { crate_name: FLEET, ours: &[], never: &["tokio", "serde", "wasmtime", "hyper", "http", "tracing"] },
     Rule { crate_name: WIRE, ours: &[FLEET], never: &["tokio", "hyper", "http", "wasmtime"] },
     Rule { crate_name: "herdwick-plugin-host", ours: &[FLEET], never: &["hyper", "http", "rusqlite"] },
@@ -43,9 +44,10 @@ const TABLE: [Rule; 15] = [
         never: &["tokio", "serde", "serde_json", "hyper", "http", "wasmtime"],
     },
     Rule { crate_name: PROBE, ours: &[FLEET], never: &["wasmtime", "rusqlite", "tracing"] },
+    Rule { crate_name: MEASURE, ours: &[FLEET], never: &["wasmtime", "rusqlite", "tracing"] },
     Rule {
         crate_name: "herdwick-control",
-        ours: &[DISCOVERY, FLEET, PROBE, WIRE],
+        ours: &[DISCOVERY, FLEET, MEASURE, PROBE, WIRE],
         never: &["wasmtime", "rusqlite"],
     },
     Rule { crate_name: "herdwick-store", ours: &[FLEET], never: &["hyper", "http", "wasmtime"] },

@@ -13,6 +13,7 @@ mod names;
 mod shortcuts;
 mod top_level;
 mod tree;
+mod workflows;
 mod workplace;
 
 use std::path::Path;
@@ -82,6 +83,13 @@ fn host_and_sdk_know_the_same_columns() {
 #[test]
 fn nothing_names_anybodys_workplace() {
     report(workplace::check(&tree()));
+}
+
+#[test]
+fn workflows_name_what_is_there_and_may_only_read() {
+    let workspace = workspace();
+    let packages: Vec<&str> = workspace.members.keys().map(String::as_str).collect();
+    report(workflows::check(&tree(), &packages));
 }
 
 fn workspace() -> Workspace {

@@ -31,6 +31,8 @@ impl Signal for AvailabilityTrend {
         column::RATE_DECODE_PER_S,
         column::WORK_SAME_COUNT,
         column::WORK_OTHER_COUNT,
+        column::RATE_SAME_DRAG_RATIO,
+        column::RATE_OTHER_DRAG_RATIO,
     ];
 
     fn new(settings: &mut Settings) -> AvailabilityTrend {
@@ -45,20 +47,33 @@ impl Signal for AvailabilityTrend {
         let Some(shares) = Shares::of(row, &self.prices) else {
             return "nothing known of the machine".to_owned();
         };
+        let service_ms = self.service_ms(row);
+        let is_throttled = row.flag(column::NODE_THROTTLED_FLAG).unwrap_or(false);
         let named = [
             (shares.availability, "in use by others at this hour"),
             (shares.trend, "getting busier"),
-            (shares.heat, "hot"),
+            (shares.heat, if is_throttled { "slows itself down" } else { "hot" }),
             (shares.battery, "on battery"),
             (shares.meeting, "in a meeting"),
         ];
-        let reasons: Vec<&str> =
-            named.iter().filter(|(share, _)| *share > 0.0).map(|(_, text)| *text).collect();
-        let reasons = if reasons.is_empty() { "ours".to_owned() } else { reasons.join(", ") };
-        match self.ms(row) {
-            Some(ms) => format!("{reasons}: {}", phrase::ms(ms)),
-            None => format!("{reasons}; speed or length unknown"),
+        let mut text = String::new();
+        for (share, reason) in named.into_iter().filter(|(share, _)| *share > 0.0) {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            text.push_str(reason);
+            if let Some(ms) = service_ms {
+                text.push_str(&format!(" {}", phrase::ms(share * ms)));
+            }
         }
+        if text.is_empty() {
+            text.push_str("ours");
+        }
+        match self.ms(row) {
+            Some(ms) => text.push_str(&format!(": {}", phrase::ms(ms))),
+            None => text.push_str("; speed or length unknown"),
+        }
+        text
     }
 }
 
@@ -66,7 +81,11 @@ impl AvailabilityTrend {
     /// `None` when nothing is known of the machine or its speed, or a reading cannot be true.
     fn ms(&self, row: Row<'_>) -> Option<f64> {
         let share = Shares::of(row, &self.prices)?.sum();
-        Some(share * Service::from_row(row)?.ms(self.service)?)
+        Some(share * self.service_ms(row)?)
+    }
+
+    fn service_ms(&self, row: Row<'_>) -> Option<f64> {
+        Service::from_row(row)?.ms(self.service.learned(row)?)
     }
 }
 

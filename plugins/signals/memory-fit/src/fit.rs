@@ -14,8 +14,9 @@ pub(crate) enum Fit {
     TooLarge { need: f64, has: f64 },
     /// Memory is taken already; `share` of the model lies outside the accelerator's.
     Present { share: f64 },
-    /// There is room after an eviction worth `regret_ms`, with `share` of the model outside the accelerator's memory.
-    Room { regret_ms: f64, share: f64 },
+    /// There is room after an eviction worth `regret_ms`, with `share` of the model outside the accelerator's memory, and
+    /// `crowded` more because others than idle models take what it needs.
+    Room { regret_ms: f64, share: f64, crowded: f64 },
 }
 
 impl Fit {
@@ -24,9 +25,9 @@ impl Fit {
         let state = row.get(column::MODEL_STATE_LEVEL)?;
         let bytes = row.known(column::MODEL_BYTES)?;
         let system = row.known(column::MEM_SYSTEM_TOTAL_BYTES)?;
-        let accelerator = row.known(column::MEM_TOTAL_BYTES)?;
+        let total = row.known(column::MEM_TOTAL_BYTES)?;
         // Only a machine with two memories can split a model: not a unified one, nor one without an accelerator.
-        let accelerator = accelerator.filter(|total| system.is_some_and(|system| system > *total));
+        let accelerator = total.filter(|total| system.is_some_and(|system| system > *total));
         if state >= LOADING {
             let vram =
                 row.known(column::MODEL_VRAM_BYTES)?.filter(|_| state >= RESIDENT && accelerator.is_some());
@@ -44,13 +45,18 @@ impl Fit {
                 return Some(Fit::TooLarge { need: least, has });
             }
         }
-        let fits_free = match (need, row.known(column::MEM_FREE_BYTES)?) {
-            (Some(need), Some(free)) => need <= free,
-            _ => false,
-        };
-        // Whatever fits into free memory evicts nobody, also where the regret is not known.
-        let regret_ms = row.known(column::MEM_EVICT_REGRET_MS)?.or(fits_free.then_some(0.0))?;
-        Some(Fit::Room { regret_ms, share: share_outside(need, accelerator) })
+        let (free, evictable) = (row.known(column::MEM_FREE_BYTES)?, row.known(column::MEM_EVICTABLE_BYTES)?);
+        let fits_free = need.zip(free).is_some_and(|(need, free)| need <= free);
+        let share = share_outside(need, accelerator);
+        // What is free and what idle models would give back is all there is: a game gives nothing back, and a model that
+        // finds the memory full runs on the processor for the rest of it, or from the swap where there is one memory.
+        let room = free.zip(evictable).map(|(free, evictable)| free + evictable);
+        let crowded = (share_outside(need, room) - share).max(0.0);
+        // Whatever fits into free memory evicts nobody, also where the regret is not known; and there is nothing to regret
+        // where there is nothing to evict.
+        let evicts_none = fits_free || evictable == Some(0.0);
+        let regret_ms = row.known(column::MEM_EVICT_REGRET_MS)?.or(evicts_none.then_some(0.0))?;
+        Some(Fit::Room { regret_ms, share, crowded })
     }
 }
 

@@ -47,6 +47,9 @@ impl Signal for MemoryFit {
         column::RATE_DECODE_PER_S,
         column::WORK_SAME_COUNT,
         column::WORK_OTHER_COUNT,
+        column::RATE_SAME_DRAG_RATIO,
+        column::RATE_OTHER_DRAG_RATIO,
+        column::MEM_EVICTABLE_BYTES,
     ];
     const MAY_VETO: bool = true;
 
@@ -83,6 +86,7 @@ impl Signal for MemoryFit {
         };
         let mut text = match &fit {
             Fit::Present { .. } => "in memory".to_owned(),
+            Fit::Room { crowded, .. } if *crowded > 0.0 => "its memory is full".to_owned(),
             Fit::Room { regret_ms, .. } if *regret_ms > 0.0 => {
                 format!("evicts models worth {}", phrase::ms(*regret_ms))
             }
@@ -103,14 +107,16 @@ impl Signal for MemoryFit {
 impl MemoryFit {
     /// `None` when nothing is known, or when a split model's speed is not.
     fn price(&self, row: Row<'_>, fit: Option<Fit>) -> Option<Price> {
-        let (regret_ms, share) = match fit? {
+        let (regret_ms, outside, crowded) = match fit? {
             Fit::TooLarge { .. } => return None,
-            Fit::Present { share } => (0.0, share),
-            Fit::Room { regret_ms, share } => (regret_ms * self.regret_factor, share),
+            Fit::Present { share } => (0.0, share, 0.0),
+            Fit::Room { regret_ms, share, crowded } => (regret_ms * self.regret_factor, share, crowded),
         };
+        // What was learned was learned with as much of the model outside as never fits, and not with what is taken now.
         let is_learned = row.get_or(column::RATE_SAMPLES_COUNT, 0.0)? >= self.learned_after;
-        let split = if share > 0.0 && !is_learned && self.cpu_slow_down > 1.0 {
-            let service_ms = Service::from_row(row)?.ms(self.service)?;
+        let share = crowded + if is_learned { 0.0 } else { outside };
+        let split = if share > 0.0 && self.cpu_slow_down > 1.0 {
+            let service_ms = Service::from_row(row)?.ms(self.service.learned(row)?)?;
             Some((share, share * (self.cpu_slow_down - 1.0) * service_ms))
         } else {
             None

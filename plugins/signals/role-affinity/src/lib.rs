@@ -48,6 +48,9 @@ impl Signal for RoleAffinity {
         column::LOAD_DRAIN_MS,
         column::MODEL_COPY_ELSEWHERE_FLAG,
         column::RATE_BEST_OTHER_DECODE_PER_S,
+        column::RATE_SAME_DRAG_RATIO,
+        column::RATE_OTHER_DRAG_RATIO,
+        column::RATE_SAMPLES_COUNT,
     ];
 
     fn new(settings: &mut Settings) -> RoleAffinity {
@@ -71,6 +74,19 @@ impl Signal for RoleAffinity {
             return "speed or length unknown".to_owned();
         };
         let mut text = format!("{} for the request", phrase::ms(terms.service));
+        if let (Some(prefill), Some(decode), Some(samples)) = (
+            row.get(column::RATE_PREFILL_PER_S),
+            row.get(column::RATE_DECODE_PER_S),
+            row.get(column::RATE_SAMPLES_COUNT),
+        ) {
+            let (prefill, decode) = (phrase::number(prefill.round()), phrase::number(decode.round()));
+            let how = if samples >= 1.0 {
+                format!("learned from {}", phrase::count(samples, "answer", "answers"))
+            } else {
+                "guessed".to_owned()
+            };
+            text.push_str(&format!(" (reads {prefill} and writes {decode} tokens/s, {how})"));
+        }
         let losses = [
             (terms.running, "from streams here"),
             (terms.usual, "from the usual streams"),
@@ -93,8 +109,9 @@ impl RoleAffinity {
         if !self.prompt_cache {
             service.cached_tokens = 0.0;
         }
-        let own_ms = service.ms(self.service)?;
-        let loss = Loss::of(row, service, self.service, &self.prices)?;
+        let constants = self.service.learned(row)?;
+        let own_ms = service.ms(constants)?;
+        let loss = Loss::of(row, service, constants, &self.prices)?;
         Some(Terms {
             service: self.service_weight * own_ms,
             running: self.running_weight * loss.running_ms,

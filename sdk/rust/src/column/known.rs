@@ -108,6 +108,10 @@ pub const RATE_BEST_OTHER_DECODE_PER_S: Column = Column::known(37, "rate.best-ot
 pub const RATE_SAMPLES_COUNT: Column = Column::known(38, "rate.samples-count", COUNT);
 /// `rate.load-bytes-per-s` (bytes per s, 0 to 1e15). Bytes per second at which models load here.
 pub const RATE_LOAD_BYTES_PER_S: Column = Column::known(39, "rate.load-bytes-per-s", RATE);
+/// `rate.same-drag-ratio` (share, 0 to 1e9). Slow-down of a stream by each further stream of this model here, learned; unknown until then.
+pub const RATE_SAME_DRAG_RATIO: Column = Column::known(54, "rate.same-drag-ratio", RATIO);
+/// `rate.other-drag-ratio` (share, 0 to 1e9). Slow-down of a stream by each stream of another model here, learned; unknown until then.
+pub const RATE_OTHER_DRAG_RATIO: Column = Column::known(55, "rate.other-drag-ratio", RATIO);
 
 // The machine.
 /// `node.availability-ratio` (ratio, 0 to 1). How much of this machine is usually ours at this hour of the week.
@@ -144,7 +148,7 @@ pub const PREFIX_CACHED_TOKENS: Column = Column::known(52, "prefix.cached-tokens
 pub const SESSION_HERE_FLAG: Column = Column::known(53, "session.here-flag", FLAG);
 
 /// How many there are; the width of a layout table.
-pub(super) const KNOWN: usize = 54;
+pub(super) const KNOWN: usize = 56;
 
 /// All of them, in the order of their ids.
 pub(super) const ALL: [Column; KNOWN] = [
@@ -202,4 +206,6 @@ pub(super) const ALL: [Column; KNOWN] = [
     SEEN_AGE_MS,
     PREFIX_CACHED_TOKENS,
     SESSION_HERE_FLAG,
+    RATE_SAME_DRAG_RATIO,
+    RATE_OTHER_DRAG_RATIO,
 ];

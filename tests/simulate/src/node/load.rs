@@ -56,6 +56,12 @@ impl Loads {
         self.cached.contains(&model)
     }
 
+    /// Models that are being loaded or wanted.
+    pub fn models(&self) -> Vec<ModelId> {
+        let under_way = self.under_way.iter().map(|load| load.model);
+        under_way.chain(self.wanted.iter().map(|wanted| wanted.model)).collect()
+    }
+
     pub(super) fn everybody(&self) -> impl Iterator<Item = usize> {
         self.wanted.iter().flat_map(|wanted| wanted.requests.iter().map(|request| request.no))
     }

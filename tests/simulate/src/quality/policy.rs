@@ -17,6 +17,8 @@ pub enum Policy {
     WarmFirst,
     /// Points with caps.
     Points,
+    /// The router, as it ships; one of its variants.
+    Herdwick(usize),
     /// Everything is known; one of its styles.
     AllKnowing(usize),
 }
@@ -30,6 +32,7 @@ impl Policy {
             Self::PeakEwma => "two choices, peak EWMA",
             Self::WarmFirst => "warm first",
             Self::Points => "points with caps",
+            Self::Herdwick(_) => "herdwick",
             Self::AllKnowing(0) => "all-knowing greedy",
             Self::AllKnowing(1) => "all-knowing, waits freely",
             Self::AllKnowing(_) => "all-knowing, whole answers",
@@ -44,6 +47,18 @@ impl Policy {
             Self::PeakEwma => Box::new(Early::new(PeakEwma::new(seed), seed)),
             Self::WarmFirst => Box::new(Early::new(WarmFirst, seed)),
             Self::Points => Box::new(Early::new(Points, seed)),
+            Self::Herdwick(_) => {
+                let mut rules = herdwick_fleet::dispatch::Rules::default();
+                rules.bounds.per_model = 1_000_000;
+                rules.bounds.per_client = 1_000_000;
+                rules.bounds.bytes_per_model = u64::MAX;
+                let policy = crate::signals::native(&[]).unwrap();
+                Box::new(crate::herdwick::Herdwick::new(crate::herdwick::Setup {
+                    policy,
+                    rules,
+                    patience: std::time::Duration::from_secs(1_000_000),
+                }))
+            }
             Self::AllKnowing(style) => Box::new(AllKnowing::new(Style::ALL[style.min(Style::ALL.len() - 1)])),
         }
     }

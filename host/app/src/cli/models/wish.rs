@@ -4,11 +4,9 @@
 use herdwick_wire::residence::{PlacesView, WishModel};
 use http::Method;
 
+use super::PATH;
 use crate::cli::print;
 use crate::client::Ask;
-
-/// Where the router takes wishes down.
-const PATH: &str = "/admin/v1/models";
 
 /// A model, and where.
 #[derive(clap::Args)]

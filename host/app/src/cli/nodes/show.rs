@@ -1,8 +1,10 @@
 //! `herdwick nodes show`: one machine, with its agent, its servers and all its models.
 
+use herdwick_wire::learned::NodeLearnedView;
 use herdwick_wire::nodes::MachineView;
+use serde::Serialize;
 
-use super::{Ask, label, list};
+use super::{Ask, PATH, label, learned, list};
 use crate::cli::print;
 use crate::cli::status::page;
 use crate::cli::terminal::{COLUMNS, Terminal, Tone, wrap};
@@ -22,8 +24,26 @@ pub(crate) struct Show {
 impl Show {
     pub(crate) fn run(&self) -> anyhow::Result<()> {
         let node = self.ask.node(&self.name)?;
-        if self.ask.json { print::json(&node) } else { print::text(&text(&node, Terminal::stdout())) }
+        let learned: NodeLearnedView = self.ask.router.get(&format!("{PATH}/{}/learned", node.name))?;
+        if self.ask.json {
+            return print::json(&Shown { node, learned });
+        }
+        let terminal = Terminal::stdout();
+        let mut page = text(&node, terminal);
+        let learned = learned::text(&learned, terminal);
+        if !learned.is_empty() {
+            page += &format!("\n{learned}");
+        }
+        print::text(&page)
     }
+}
+
+/// The machine and what was learned of it.
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    node: MachineView,
+    learned: NodeLearnedView,
 }
 
 fn text(node: &MachineView, terminal: Terminal) -> String {

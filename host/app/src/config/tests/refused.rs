@@ -210,6 +210,10 @@ fn every_mistake_in_a_file_is_told_with_its_place_and_a_way_out() {
             "h.toml:2:8: node.port: expected a whole number from 1 to 65535, found the number 0",
         ),
         (
+            "[node]\nmeetings = false",
+            "h.toml:2:1: unknown key \"node.meetings\"; did you mean \"node.meeting\"?",
+        ),
+        (
             "[node]\nrouters = [\"https://a\"]",
             "h.toml:2:12: node.routers: the scheme \"https\" is not supported, only http",
         ),

@@ -12,7 +12,7 @@ use super::{Driver, Lasting, Now};
 
 /// The library and what it was asked.
 pub(super) struct Nvml {
-    library: nvml_wrapper::Nvml,
+    loaded: nvml_wrapper::Nvml,
     /// Of each card, up to when programs' shares were read, in the driver's microseconds.
     read: Vec<u64>,
 }
@@ -30,17 +30,17 @@ impl Nvml {
     }
 
     fn opened(library: Result<nvml_wrapper::Nvml, NvmlError>) -> Result<Self, Trouble> {
-        Ok(Self { library: library.map_err(trouble)?, read: Vec::new() })
+        Ok(Self { loaded: library.map_err(trouble)?, read: Vec::new() })
     }
 
     fn device(&self, index: u32) -> Result<Device<'_>, Trouble> {
-        self.library.device_by_index(index).map_err(trouble)
+        self.loaded.device_by_index(index).map_err(trouble)
     }
 }
 
 impl Driver for Nvml {
     fn count(&mut self) -> Result<u32, Trouble> {
-        self.library.device_count().map_err(trouble)
+        self.loaded.device_count().map_err(trouble)
     }
 
     fn place(&mut self, index: u32) -> Result<String, Trouble> {

@@ -133,7 +133,7 @@ fn each_reason_is_told_and_only_those_of_trouble_throttle() {
     assert_eq!(told(0), (String::new(), false, 0.0));
     assert_eq!(told(0x01), (String::new(), false, 0.0));
     assert_eq!(told(0x20), ("heat".to_owned(), true, 2.0));
-    assert_eq!(told(0x48), ("too hot".to_owned(), true, 3.0));
+    assert_eq!(told(0x48), ("too much heat".to_owned(), true, 3.0));
     assert_eq!(told(0x88), ("too little power".to_owned(), true, 0.0));
     assert_eq!(told(0x08), ("its own protection".to_owned(), true, 0.0));
     assert_eq!(told(0x09), (String::new(), false, 0.0), "an idle card says so whenever its clock changes");
