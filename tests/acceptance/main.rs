@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod crowd;
 mod demo;
+mod dispatching;
 mod doctor;
 mod endurance;
 mod errors;

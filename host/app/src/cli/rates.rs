@@ -118,6 +118,7 @@ pub(crate) mod tests {
                 bytes: 5_200_000_000,
                 vram_bytes: None,
                 context_tokens: Some(8_192),
+                pinned: false,
                 busy: 0,
                 slots: 4,
             },
