@@ -60,7 +60,7 @@ async fn wish(
     let now = Moment::on(admin.start, Instant::now());
     let places = match places(&admin.fleet.load(), (&model, verb), (wanted.node.as_deref(), now)) {
         Ok(places) => places,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let mut done = Vec::new();
     for holder in places {
@@ -97,11 +97,11 @@ fn places(
     snapshot: &Snapshot,
     (model, verb): (&ModelName, Verb),
     (node, now): (Option<&str>, Moment),
-) -> Result<Vec<Holder>, Response> {
+) -> Result<Vec<Holder>, Box<Response>> {
     if let Some(name) = node
         && !snapshot.nodes().iter().any(|node| *node.name == *name)
     {
-        return Err(refused(&Refusal::Unknown { name: name.to_owned() }));
+        return Err(Box::new(refused(&Refusal::Unknown { name: name.to_owned() })));
     }
     let holders =
         snapshot.holders(model).filter(|(backend, _)| node.is_none_or(|it| *backend.node.name == *it));
@@ -115,22 +115,20 @@ fn places(
         })
         .collect();
     match (holders.len(), verb) {
-        (0, _) => Err(error(
-            StatusCode::NOT_FOUND,
-            &match node {
+        (0, _) => {
+            let why = match node {
                 Some(node) => {
                     format!("{node} does not have {model}; `herdwick nodes show {node}` lists what it has")
                 }
                 None => format!("no node has {model}; `herdwick status` shows what there is"),
-            },
-        )),
+            };
+            Err(Box::new(error(StatusCode::NOT_FOUND, &why)))
+        }
         // Where several have it, it is the operator's choice which memory it takes.
         (2.., Verb::Load | Verb::Pin) if node.is_none() => {
             let names: Vec<_> = holders.iter().map(|holder| holder.node.as_str()).collect();
-            Err(error(
-                StatusCode::CONFLICT,
-                &format!("{} have {model}; say which with --node", names.join(" and ")),
-            ))
+            let why = format!("{} have {model}; say which with --node", names.join(" and "));
+            Err(Box::new(error(StatusCode::CONFLICT, &why)))
         }
         (_, Verb::Load | Verb::Pin) => Ok(holders),
         (_, Verb::Unload) => {
