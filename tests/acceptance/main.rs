@@ -19,6 +19,8 @@ mod framing;
 mod killing;
 mod leaving;
 mod logging;
+#[cfg(target_os = "linux")]
+mod machine;
 mod memory;
 #[cfg(target_os = "linux")]
 mod node;
