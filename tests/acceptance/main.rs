@@ -27,6 +27,8 @@ mod learned;
 mod learning;
 mod leaving;
 mod logging;
+#[cfg(target_os = "linux")]
+mod machine;
 mod memory;
 #[cfg(target_os = "linux")]
 mod node;

@@ -150,11 +150,17 @@ impl Node {
     }
 
     pub(crate) fn start_on(name: &str, listen: &str, options: &[&str]) -> Self {
+        Self::start_with(name, listen, options, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(name: &str, listen: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let args: Vec<&str> = ["fakenode", "--name", name, "--listen", listen]
             .into_iter()
             .chain(options.iter().copied())
             .collect();
-        let running = Running::start(&args);
+        let mut command = herdwick(&args);
+        let running = Running::of(command.stderr(Stdio::null()).envs(variables.iter().copied()));
         let address = address(&running.line("listening on"));
         Self { running, name: name.to_owned(), address }
     }

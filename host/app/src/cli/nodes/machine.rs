@@ -156,7 +156,7 @@ fn percent(share: f64) -> String {
     if percent > 0.0 && percent < 9.95 { format!("{percent:.1} %") } else { format!("{percent:.0} %") }
 }
 
-fn word<'a>(level: f64, words: [&'a str; 4]) -> &'a str {
+fn word(level: f64, words: [&str; 4]) -> &str {
     let [none, some, much, most] = words;
     match level {
         level if level >= 3.0 => most,
