@@ -14,6 +14,7 @@ mod cli;
 mod config;
 mod crowd;
 mod demo;
+mod dispatching;
 mod doctor;
 mod endurance;
 mod errors;
@@ -23,6 +24,7 @@ mod framing;
 mod killing;
 #[cfg(unix)]
 mod learned;
+mod learning;
 mod leaving;
 mod logging;
 mod memory;

@@ -196,6 +196,8 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::Configured { .. }
         | Refusal::Reporting { .. }
         | Refusal::Listed { .. }
+        | Refusal::NoModel { .. }
+        | Refusal::Pins { .. }
         | Refusal::Crowded => StatusCode::CONFLICT,
     };
     error(status, &refusal.to_string())

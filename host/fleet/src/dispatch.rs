@@ -49,6 +49,7 @@ use crate::snapshot::Snapshot;
 
 use choose::{Found, Looked, What};
 use eye::Eye;
+use loading::Habit;
 use loads::Loads;
 use models::Models;
 use queue::{Key, Line, Stirred, Waiting};
@@ -86,10 +87,12 @@ pub struct Dispatch {
     places: HashMap<RequestId, (u32, Key)>,
     /// When each request that waits is looked at for the last time, and when it is refused.
     deadlines: BTreeSet<(Moment, RequestId)>,
-    /// The largest context that was asked for lately, by the number of the model.
-    contexts: Vec<Option<(u32, Moment)>>,
+    /// How models were asked for lately, by the number of the model.
+    habits: Vec<Habit>,
     /// Models of which a copy may be worth buying.
     shopping: BTreeSet<u32>,
+    /// Models that are pinned somewhere.
+    pins: usize,
     /// What operators want that waits for its machine.
     wishes: Vec<wish::Wished>,
     actions: VecDeque<Action>,
@@ -114,7 +117,7 @@ impl Dispatch {
         let Some(model) = self.models.number(&ask.profile.model) else {
             return self.refuse_unknown(&ask, world);
         };
-        self.note_context(model, ask.context, world.now);
+        self.note_habit(model, &ask, world.now);
         if self.line(model).is_some_and(|line| !line.is_empty()) {
             return self.join(ask, model, world);
         }
@@ -235,8 +238,8 @@ impl Dispatch {
     }
 
     fn eye(&self, now: Moment) -> Eye<'_> {
-        let Self { rules, models, works, loads, .. } = self;
-        Eye { rules, models, works, loads, now }
+        let Self { rules, models, works, loads, pins, .. } = self;
+        Eye { rules, models, works, loads, has_pins: *pins > 0, now }
     }
 
     fn line(&self, model: u32) -> Option<&Line> {
@@ -281,7 +284,7 @@ impl Dispatch {
                 self.models.intern(name);
             }
             self.lines.resize_with(self.models.len(), Line::default);
-            self.contexts.resize(self.models.len(), None);
+            self.habits.resize(self.models.len(), Habit::default());
             let rows: BTreeSet<_> = snapshot.backends().iter().map(|backend| backend.row).collect();
             self.works.keep(|row| rows.contains(&row));
             self.forget_lost_loads(|row| rows.contains(&row));

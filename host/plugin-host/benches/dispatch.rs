@@ -85,7 +85,7 @@ fn fast(criterion: &mut Criterion) {
     let policies: [(&str, &dyn SignalPolicy); 2] = [("cheap", &Cheap), ("seven", &*seven)];
     for (name, policy) in policies {
         let mut group = criterion.benchmark_group(format!("fast/{name}"));
-        for nodes in [1, 8] {
+        for nodes in [1, 8, 16] {
             let snapshot = fleet(nodes).expect("a valid fleet").snapshot();
             group.bench_function(BenchmarkId::new("decision", nodes), |bencher| {
                 let profile = profile(1);

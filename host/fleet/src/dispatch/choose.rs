@@ -124,6 +124,10 @@ fn choose(eye: &Eye<'_>, looked: Looked<'_>, decided: &Decided, facts: &[Facts])
             Stand::Later => &mut later,
         };
         first.get_or_insert(option);
+        // Whoever comes after a free slot costs more than it, and nobody waits for that.
+        if ready.is_some() && ask.advised.is_none() {
+            break;
+        }
     }
     // Having a model loaded is waiting too.
     let elsewhere = match (later, cold) {

@@ -15,7 +15,7 @@ use super::loads::Loads;
 use super::models::Models;
 use super::predict;
 use super::rules::Rules;
-use super::work::{Station, Works};
+use super::work::{self, Station, Sums, Works};
 
 /// What the eviction of a pinned model would cost: more than anything else ever does, and still a number, since a signal
 /// that reads an infinite one has no opinion.
@@ -30,6 +30,8 @@ pub(crate) struct Eye<'a> {
     pub(crate) models: &'a Models,
     pub(crate) works: &'a Works,
     pub(crate) loads: &'a Loads,
+    /// Whether anything is pinned anywhere, so that a load may find no room.
+    pub(crate) has_pins: bool,
     pub(crate) now: Moment,
 }
 
@@ -66,18 +68,21 @@ impl Eye<'_> {
         model: u32,
     ) -> Option<Elimination> {
         let station = self.works.get(backend.row, model);
+        let rests = station.and_then(|station| station.not_before).filter(|until| *until > self.now);
+        let is_closed = station.is_some_and(|station| station.closed.is_some());
+        // The usual case: nothing stands in the way, and nothing more has to be known.
+        if rests.is_none() && !is_closed && !self.has_pins {
+            return None;
+        }
         let loads_here = self.loads.on(backend.node.id).is_some_and(|load| load.is_of(backend.row, model));
-        if let Some(station) = station {
+        if is_closed {
             // What is closed to be loaded anew is worth waiting for.
-            if station.closed.is_some() && !loads_here {
-                return Some(Elimination::Leaving);
-            }
+            return (!loads_here).then_some(Elimination::Leaving);
         }
         if !is_absent(backend, holding, self.now) || loads_here {
             return None;
         }
-        if let Some(until) = station.and_then(|station| station.not_before).filter(|until| *until > self.now)
-        {
+        if let Some(until) = rests {
             return Some(Elimination::Busy { rest: until.since(self.now) });
         }
         self.plan(backend, holding, model).is_none().then_some(Elimination::NoRoom)
@@ -226,41 +231,20 @@ impl Eye<'_> {
         let tuning = &self.rules.tuning;
         let (row, now) = (backend.row, self.now);
         let mut facts = Facts { context: ask.context.map_or(f64::NAN, f64::from), ..Facts::default() };
-        let (mut same, mut other) = (0.0, 0.0);
         let stations = self.works.of(row);
-        for station in stations {
-            let count = station.runs.len() as f64;
-            if station.model == model { same += count } else { other += count }
-        }
-        for station in stations {
-            let (own, others) = if station.model == model {
-                (same, other)
-            } else {
-                let own = station.runs.len() as f64;
-                (own, same + other - own)
-            };
-            if !station.runs.is_empty() {
-                let slow_down = tuning.slow_down(own, others);
-                facts.rest_ms += station.runs.iter().map(|run| run.rest_ms(now, slow_down)).sum::<f64>();
-            }
-            let util = station.util(now);
-            if station.model == model {
-                facts.same_util = util;
-            } else {
-                facts.other_util += util;
-            }
-        }
         if let Some(own) = stations.iter().find(|station| station.model == model) {
+            let Sums { rest_ms, other_util, first_free_ms } = own.sums(stations, holding, (tuning, now));
+            facts = Facts { rest_ms, other_util, first_free_ms, ..facts };
+            facts.same_util = own.util(now);
             facts.waiting_ms = own.reserved_ms;
             facts.worth_ms = own.worth.at(now, tuning.worth_keeps, 0.0);
-            let slots = &holding.live.slots;
-            if slots.free() == 0 {
-                facts.first_free_ms = own.first_free_ms(slots.total(), now, tuning.slow_down(same, other));
-            }
             if tuning.prompt_cache {
                 facts.cached_tokens = own.caches.common(&ask.prompt, ask.profile.prompt_tokens);
             }
             facts.session_here = ask.prompt.session.is_some_and(|session| own.caches.has_session(session));
+        } else {
+            facts.rest_ms = work::rest_ms(stations, tuning, now);
+            facts.other_util = stations.iter().map(|station| station.util(now)).sum();
         }
         let is_absent = is_absent(backend, holding, now);
         if is_absent {

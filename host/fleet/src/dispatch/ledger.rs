@@ -85,7 +85,8 @@ impl Dispatch {
                 continue;
             }
             if let Some(best) = self.best_buy(model, world) {
-                let wants = Wants { context: None, cause: Cause::Worth, endpoint: "/api/generate" };
+                let endpoint = self.usual_endpoint(model);
+                let wants = Wants { context: None, cause: Cause::Worth, endpoint };
                 self.plan_load(&best, model, wants, world);
             }
         }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::candidate::Candidate;
 use crate::id::RowId;
+use crate::model::Residency;
 use crate::moment::Moment;
 
 use super::answer::{Action, Cause, LoadEnd, LoadId, LoadOrder, UnloadOrder};
+use super::ask::Ask;
 use super::loads::{Load, LoadState, Loads, Wants};
 use super::predict;
 use super::queue::{Stirred, Waiting};
@@ -19,6 +21,24 @@ const NOT_AGAIN: (Duration, Duration) = (Duration::from_secs(5), Duration::from_
 const RESTS: Duration = Duration::from_secs(30);
 /// So long a longer context that somebody asked for is asked for in loads that others need.
 const CONTEXT_KEEPS: Duration = Duration::from_secs(600);
+
+/// A load of which nobody knows what it needs to have evicted is in the way of something when it takes twice as long as
+/// predicted and this much more.
+const BLIND_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How a model was asked for lately.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habit {
+    /// The largest context, and when.
+    context: Option<(u32, Moment)>,
+    endpoint: &'static str,
+}
+
+impl Default for Habit {
+    fn default() -> Self {
+        Self { context: None, endpoint: "/api/generate" }
+    }
+}
 
 impl Dispatch {
     /// Plans a load; it is ordered at once if nothing has to give way first. Nothing happens if the machine has one.
@@ -50,35 +70,54 @@ impl Dispatch {
             wants: Some(wants),
             closes,
             state: LoadState::Draining { until },
+            is_blind: plan.regret_ms.is_nan(),
             predicted_ms,
         });
         self.tend_loads(world);
     }
 
-    /// Notes which context somebody insists on.
-    pub(super) fn note_context(&mut self, model: u32, asked: Option<u32>, now: Moment) {
-        if asked.is_some() {
-            let largest = self.largest_context(model, asked, now).map(|largest| (largest, now));
-            if let Some(known) = self.contexts.get_mut(model as usize) {
-                *known = largest;
-            }
+    /// Notes how a model is asked for.
+    pub(super) fn note_habit(&mut self, model: u32, ask: &Ask, now: Moment) {
+        let largest = ask.context.map(|_| self.largest_context(model, ask.context, now));
+        let Some(habit) = self.habits.get_mut(model as usize) else { return };
+        habit.endpoint = ask.profile.endpoint;
+        if let Some(largest) = largest {
+            habit.context = largest.map(|largest| (largest, now));
         }
+    }
+
+    /// The route by which a model was asked for last: one that only embeds is not loaded by another.
+    pub(super) fn usual_endpoint(&self, model: u32) -> &'static str {
+        self.habits.get(model as usize).map_or(Habit::default().endpoint, |habit| habit.endpoint)
     }
 
     /// The largest context of `asked` and what others asked for lately: two who alternate then need one load and not one
     /// each time.
     fn largest_context(&self, model: u32, asked: Option<u32>, now: Moment) -> Option<u32> {
-        let known = self.contexts.get(model as usize).copied().flatten();
+        let known = self.habits.get(model as usize).and_then(|habit| habit.context);
         let fresh = known.filter(|(_, at)| now.since(*at) < CONTEXT_KEEPS).map(|(context, _)| context);
         asked.max(fresh)
     }
 
     /// Orders the loads whose victims are idle, and gives those up whose victims do not become so.
     pub(super) fn tend_loads(&mut self, world: World<'_>) {
-        let mut ready = Vec::new();
-        let mut late = Vec::new();
+        let (mut ready, mut late, mut stuck) = (Vec::new(), Vec::new(), Vec::new());
         for load in self.loads.iter() {
-            let LoadState::Draining { until } = load.state else { continue };
+            let until = match load.state {
+                LoadState::Draining { until } => until,
+                LoadState::Ordered { since, .. } if load.is_blind => {
+                    let until = since.plus(
+                        BLIND_PATIENCE + Duration::from_secs_f64(load.predicted_ms.max(0.0) * 2.0 / 1e3),
+                    );
+                    if until <= world.now {
+                        stuck.push(load.id);
+                    } else {
+                        self.wake_at = Some(self.wake_at.map_or(until, |before| before.min(until)));
+                    }
+                    continue;
+                }
+                LoadState::Ordered { .. } => continue,
+            };
             let works = |model: &u32| {
                 self.works.get(load.row(), *model).is_some_and(|station| !station.runs.is_empty())
             };
@@ -99,6 +138,29 @@ impl Dispatch {
         }
         for id in ready {
             self.order(id, world.now);
+        }
+        for id in stuck {
+            self.clear_way(id, world);
+        }
+    }
+
+    /// A load takes long, on a machine whose memory nobody tells of: what else is resident there gets no new work until it
+    /// is over, since a server that is asked for a busy model again and again never makes room for another.
+    fn clear_way(&mut self, id: LoadId, world: World<'_>) {
+        let Some(load) = self.loads.get_mut(id) else { return };
+        load.is_blind = false;
+        let (row, now) = (load.row(), world.now);
+        let Some(backend) = world.snapshot.backends().iter().find(|backend| backend.row == row) else {
+            return;
+        };
+        let others = backend.holdings.values().filter(|other| {
+            other.model.name != load.holding.model.name
+                && matches!(other.residency(now), Some((Residency::Resident, _)))
+        });
+        let others: Vec<u32> = others.filter_map(|other| self.models.number(&other.model.name)).collect();
+        load.closes.extend(&others);
+        for other in others {
+            self.works.change(row, other, |station| station.closed = station.closed.or(Some(id)));
         }
     }
 
@@ -172,8 +234,8 @@ impl Dispatch {
                     station.not_before = Some(now.plus(rest));
                 });
                 // Perhaps it was the longer context that did not fit.
-                if let Some(largest) = self.contexts.get_mut(model as usize) {
-                    *largest = None;
+                if let Some(habit) = self.habits.get_mut(model as usize) {
+                    habit.context = None;
                 }
                 // To those who waited for it that is a try that failed; others find the machine resting.
                 if let Some(line) = self.line_mut(model) {

@@ -29,6 +29,8 @@ pub(crate) struct Load {
     /// Models on the same backend that take no new work, since they give way; also the model itself when it is loaded anew.
     pub(crate) closes: Vec<u32>,
     pub(crate) state: LoadState,
+    /// Nobody tells how much memory there is, so what gives way is for its server to choose.
+    pub(crate) is_blind: bool,
     pub(crate) predicted_ms: f64,
 }
 

@@ -107,6 +107,7 @@ impl Dispatch {
             Wish::Unpin | Wish::Unload => station.pinned = false,
             Wish::Load { .. } => {}
         });
+        self.pins = self.works.iter().filter(|(_, station)| station.pinned).count();
         if let Some(load) = load {
             // The last word on a model counts.
             self.wishes.retain(|wished| (wished.row, wished.model) != (row, model));
@@ -142,7 +143,8 @@ impl Dispatch {
             let candidate = Candidate { backend: Arc::clone(backend), holding: Arc::clone(holding) };
             match wished.load {
                 Some(context) if is_absent => {
-                    let wants = Wants { context, cause: Cause::Operator, endpoint: "/api/generate" };
+                    let endpoint = self.usual_endpoint(wished.model);
+                    let wants = Wants { context, cause: Cause::Operator, endpoint };
                     self.plan_load(&candidate, wished.model, wants, world);
                 }
                 None if !is_absent => self.plan_unload(candidate, wished.model, world),
@@ -160,7 +162,18 @@ impl Dispatch {
         let drain_ms = station.map_or(0.0, |station| station.longest_rest_ms(world.now, slow_down));
         let state = LoadState::Draining { until: Loads::drains_until(drain_ms, world.now) };
         let closes = vec![model];
-        self.loads.add(Load { id, backend, holding, model, wants: None, closes, state, predicted_ms: 0.0 });
+        let load = Load {
+            id,
+            backend,
+            holding,
+            model,
+            wants: None,
+            closes,
+            state,
+            is_blind: false,
+            predicted_ms: 0.0,
+        };
+        self.loads.add(load);
         self.tend_loads(world);
     }
 }

@@ -1,6 +1,7 @@
 //! What runs where and how far it is, and what else dispatch keeps of one model on one backend: a station. It knows
 //! neither who waits nor how anybody is chosen.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +53,21 @@ pub(crate) struct Station {
     util: Fading,
     used: Moment,
     number: u64,
+    /// Moves whenever a run begins or ends.
+    revision: u64,
+    sums: Cell<(Moment, u64, Sums)>,
+}
+
+/// What is the same for everybody who is looked at in the same moment. In a look at many it would be added up anew for
+/// each of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    /// Predicted rest of everything that runs on the backend.
+    pub(crate) rest_ms: f64,
+    /// Mean number of streams of other models.
+    pub(crate) other_util: f64,
+    /// Predicted time until a slot of this model frees; 0 when one is free.
+    pub(crate) first_free_ms: f64,
 }
 
 /// A request that runs.
@@ -87,7 +103,8 @@ pub(crate) struct Fading {
 impl Fading {
     /// The value now, fading towards `level`.
     pub(crate) fn at(self, now: Moment, keeps: Duration, level: f64) -> f64 {
-        if now <= self.at {
+        // What is at its level stays there, and no exponential has to be taken to see it.
+        if now <= self.at || self.value == level {
             return self.value;
         }
         let left = (-now.since(self.at).as_secs_f64() / keeps.as_secs_f64()).exp();
@@ -139,7 +156,40 @@ impl Station {
             util: Fading::default(),
             used: Moment::default(),
             number: 0,
+            revision: 0,
+            sums: Cell::default(),
         }
+    }
+
+    /// The sums of this station among all `stations` of its backend.
+    pub(crate) fn sums(
+        &self,
+        stations: &[Station],
+        holding: &Holding,
+        (tuning, now): (&Tuning, Moment),
+    ) -> Sums {
+        let slots = &holding.live.slots;
+        // Slots that are resized, or that others take, count as a revision too. One more, so that no station begins with
+        // sums that nobody added up.
+        let revisions: u64 = stations.iter().map(|station| station.revision).sum();
+        let revision =
+            (revisions + 1) << 32 | u64::from(slots.total()) << 12 | u64::from(slots.free().min(4_095));
+        let (at, of, known) = self.sums.get();
+        if (at, of) == (now, revision) {
+            return known;
+        }
+        let others = || stations.iter().filter(|station| station.model != self.model);
+        let same = self.runs.len() as f64;
+        let other: usize = others().map(|station| station.runs.len()).sum();
+        let is_full = slots.free() == 0;
+        let slow_down = || tuning.slow_down(same, other as f64);
+        let sums = Sums {
+            rest_ms: rest_ms(stations, tuning, now),
+            other_util: others().map(|station| station.util(now)).sum(),
+            first_free_ms: if is_full { self.first_free_ms(slots.total(), now, slow_down()) } else { 0.0 },
+        };
+        self.sums.set((now, revision, sums));
+        sums
     }
 
     /// A number for the next run, unlike that of any other here.
@@ -150,6 +200,7 @@ impl Station {
 
     /// Takes a run in.
     pub(crate) fn begin(&mut self, run: Run) {
+        self.revision += 1;
         self.count_util(run.began);
         self.used = run.began;
         self.runs.push(run);
@@ -158,6 +209,7 @@ impl Station {
     /// Takes a run out.
     pub(crate) fn end(&mut self, number: u64, now: Moment) -> Option<Run> {
         let at = self.runs.iter().position(|run| run.number == number)?;
+        self.revision += 1;
         self.count_util(now);
         self.used = now;
         Some(self.runs.remove(at))
@@ -194,6 +246,18 @@ impl Station {
         rests.sort_by(f64::total_cmp);
         rests.get(surplus).copied().unwrap_or(f64::NAN)
     }
+}
+
+/// Predicted rest of everything that runs at these stations of one backend, in milliseconds.
+pub(crate) fn rest_ms(stations: &[Station], tuning: &Tuning, now: Moment) -> f64 {
+    let all: usize = stations.iter().map(|station| station.runs.len()).sum();
+    let busy = stations.iter().filter(|station| !station.runs.is_empty());
+    let each = busy.map(|station| {
+        let own = station.runs.len();
+        let slow_down = tuning.slow_down(own as f64, (all - own) as f64);
+        station.runs.iter().map(|run| run.rest_ms(now, slow_down)).sum::<f64>()
+    });
+    each.sum()
 }
 
 impl Works {

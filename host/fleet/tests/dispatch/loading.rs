@@ -3,9 +3,9 @@
 use herdwick_fleet::dispatch::{
     Action, Cause, Grant, LoadEnd, LoadOrder, Refusal, Rules, Tuning, Unfulfilled, Wish,
 };
-use herdwick_fleet::{Elimination, Moment, RequestId};
+use herdwick_fleet::{Elimination, Moment};
 
-use crate::stage::{Machine, Stage, name};
+use crate::stage::{Machine, Stage, name, sends};
 
 fn loads(actions: &[Action]) -> Vec<&LoadOrder> {
     let loads = actions.iter().filter_map(|action| match action {
@@ -13,14 +13,6 @@ fn loads(actions: &[Action]) -> Vec<&LoadOrder> {
         _ => None,
     });
     loads.collect()
-}
-
-fn sends(actions: &[Action]) -> Vec<(RequestId, &Grant)> {
-    let sends = actions.iter().filter_map(|action| match action {
-        Action::Send { request, grant } => Some((*request, &**grant)),
-        _ => None,
-    });
-    sends.collect()
 }
 
 /// A machine with two models on disk and room for one.
@@ -282,4 +274,47 @@ fn two_who_alternate_contexts_cost_one_load_and_nobody_waits_for_ever() {
         }
     }
     assert_eq!((switches, served), (1, 40));
+}
+
+#[test]
+fn a_load_that_is_stuck_behind_unknown_models_gets_its_way() {
+    let machine =
+        Machine { holds: vec![("m", 3), ("n", 3)], resident: vec![("n", 4096)], ..Machine::default() };
+    let mut stage = Stage::new(vec![("a", machine)]);
+    let ask = stage.ask("n");
+    let busy = stage.sent(ask);
+    let ask = stage.ask("m");
+    let (wants, _) = stage.waits(ask);
+    let load = loads(&stage.turn())[0].load;
+    stage.ends(busy.run);
+    let ask = stage.ask("n");
+    let busy = stage.sent(ask);
+    assert_eq!(stage.dispatch.wake_at(), Some(Moment(9_000)), "twice 2 s, and 5 s");
+    stage.now = 9_000;
+    stage.beat();
+    stage.turn();
+    stage.ends(busy.run);
+    let ask = stage.ask("n");
+    let (hot, _) = stage.waits(ask);
+    assert!(stage.turn().is_empty(), "its server may have to make room for the other first");
+    stage.loaded(load);
+    let mut sent: Vec<_> = sends(&stage.turn()).into_iter().map(|(request, _)| request).collect();
+    sent.sort();
+    assert_eq!(sent, [wants, hot]);
+}
+
+#[test]
+fn a_model_is_loaded_by_the_route_by_which_it_is_asked_for() {
+    let cold = Machine { resident: vec![], ..Machine::default() };
+    let mut stage = Stage::new(vec![("a", cold)]);
+    let mut ask = stage.ask("m");
+    ask.profile.endpoint = "/api/embed";
+    let (request, _) = stage.waits(ask);
+    let order = loads(&stage.turn())[0].clone();
+    assert_eq!(order.endpoint, "/api/embed");
+    stage.dispatch.left(request);
+    stage.dispatch.load_ended(order.load, LoadEnd::Failed, Moment(0));
+    let row = stage.row("a");
+    stage.wish(Wish::Load { context: None }, (row, "m")).expect("there is room");
+    assert_eq!(loads(&stage.turn())[0].endpoint, "/api/embed", "an operator's wish as well");
 }

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod changing;
+mod choosing;
 mod loading;
 mod random;
 mod stage;

@@ -245,12 +245,17 @@ impl Play {
     fn trouble(&mut self) {
         let name = NAMES[self.lots.below(5) as usize];
         let backend = self.stage.machines[name].0;
-        let claim = match self.lots.below(2) {
-            0 => Claim::Unreachable("it is gone".into()),
-            _ => Claim::Slots(1 + self.lots.below(4) as u32),
-        };
-        self.stage.fleet.observe(Observation { backend, at: Moment(self.stage.now), claim });
-        self.stage.publish();
+        if self.lots.chance(50) {
+            let claim = Claim::Unreachable("it is gone".into());
+            self.stage.fleet.observe(Observation { backend, at: Moment(self.stage.now), claim });
+            self.stage.publish();
+            return;
+        }
+        let row = self.stage.row(name);
+        let changes = self.stage.snapshot.backends().iter().find(|backend| backend.row == row);
+        let total = 1 + self.lots.below(4) as u32;
+        let holdings = changes.into_iter().flat_map(|backend| backend.holdings.values());
+        holdings.for_each(|holding| holding.live.slots.resize(total));
     }
 
     fn step(&mut self) {

@@ -245,6 +245,15 @@ impl Stage {
     }
 }
 
+/// Who was sent, in order.
+pub(crate) fn sends(actions: &[Action]) -> Vec<(RequestId, Grant)> {
+    let sends = actions.iter().filter_map(|action| match action {
+        Action::Send { request, grant } => Some((*request, (**grant).clone())),
+        _ => None,
+    });
+    sends.collect()
+}
+
 pub(crate) fn name(text: &str) -> ModelName {
     ModelName::parse(text).expect("a valid name")
 }

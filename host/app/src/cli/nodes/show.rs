@@ -105,6 +105,7 @@ mod tests {
             bytes: 5_200_000_000,
             vram_bytes: None,
             context_tokens: None,
+            pinned: false,
             busy: 0,
             slots: 2,
         };
