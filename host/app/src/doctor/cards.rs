@@ -42,7 +42,7 @@ pub(crate) async fn look() -> Seen {
 
 pub(crate) fn judge(seen: &Seen) -> Option<Line> {
     let wrong = |cause: &str, next: &str| {
-        let found = "nothing is told of NVIDIA's cards, and so not where models have room";
+        let found = "cards of NVIDIA cannot be read, and so not where models have room";
         Line::problem(CHECK, found).cause(cause).fix(next)
     };
     match seen {
