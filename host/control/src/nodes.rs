@@ -189,7 +189,12 @@ fn done(admin: &Admin, answer: Result<(), DeskError>) -> Response {
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
+    error(status(refusal), &refusal.to_string())
+}
+
+/// What a refusal is to a program.
+pub(crate) fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
         Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
         Refusal::Name { .. } | Refusal::Labels => StatusCode::BAD_REQUEST,
         Refusal::Taken { .. }
@@ -199,8 +204,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Response {
         | Refusal::NoModel { .. }
         | Refusal::Pins { .. }
         | Refusal::Crowded => StatusCode::CONFLICT,
-    };
-    error(status, &refusal.to_string())
+    }
 }
 
 #[cfg(test)]

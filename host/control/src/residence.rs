@@ -13,7 +13,7 @@ use herdwick_wire::residence::{PlaceView, PlacesView, WishModel};
 
 use crate::admin::{Admin, error};
 use crate::desk::DeskError;
-use crate::nodes::refused;
+use crate::nodes::status;
 
 /// What may be wished.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ struct Holder {
     is_in: Option<bool>,
     is_pinned: bool,
 }
+
+/// Why it cannot be, and what that is to a program.
+type Refused = (StatusCode, String);
 
 /// The routes.
 pub(crate) fn routes() -> Router<Admin> {
@@ -60,12 +63,12 @@ async fn wish(
     let now = Moment::on(admin.start, Instant::now());
     let places = match places(&admin.fleet.load(), (&model, verb), (wanted.node.as_deref(), now)) {
         Ok(places) => places,
-        Err(refused) => return *refused,
+        Err((status, why)) => return error(status, &why),
     };
     let mut done = Vec::new();
     for holder in places {
-        if let Err(why) = grant(&admin, (&model, verb), &holder).await {
-            return why;
+        if let Err((status, why)) = grant(&admin, (&model, verb), &holder).await {
+            return error(status, &why);
         }
         done.push(PlaceView { node: holder.node, origin: holder.origin });
     }
@@ -73,7 +76,7 @@ async fn wish(
 }
 
 /// Does it in one place. A pin is taken down before anything is loaded for it, and off before anything is let go of.
-async fn grant(admin: &Admin, (model, verb): (&ModelName, Verb), holder: &Holder) -> Result<(), Response> {
+async fn grant(admin: &Admin, (model, verb): (&ModelName, Verb), holder: &Holder) -> Result<(), Refused> {
     let told = match verb {
         Verb::Pin => admin.desk.pin(&holder.node, model).await,
         Verb::Unpin | Verb::Unload => admin.desk.unpin(&holder.node, model).await,
@@ -81,15 +84,15 @@ async fn grant(admin: &Admin, (model, verb): (&ModelName, Verb), holder: &Holder
     };
     match told {
         Ok(()) => {}
-        Err(DeskError::Refused(refusal)) => return Err(refused(&refusal)),
-        Err(gone) => return Err(error(StatusCode::SERVICE_UNAVAILABLE, &gone.to_string())),
+        Err(DeskError::Refused(refusal)) => return Err((status(&refusal), refusal.to_string())),
+        Err(gone) => return Err((StatusCode::SERVICE_UNAVAILABLE, gone.to_string())),
     }
     let wished = match verb {
         Verb::Load | Verb::Pin if holder.is_in != Some(true) => admin.residence.wish(true, holder.row, model),
         Verb::Unload => admin.residence.wish(false, holder.row, model),
         _ => Ok(()),
     };
-    wished.map_err(|why| error(StatusCode::CONFLICT, &format!("{model} on {}: {why}", holder.node)))
+    wished.map_err(|why| (StatusCode::CONFLICT, format!("{model} on {}: {why}", holder.node)))
 }
 
 /// Where it is to be done: on the node that is named, else where it is clear.
@@ -97,11 +100,12 @@ fn places(
     snapshot: &Snapshot,
     (model, verb): (&ModelName, Verb),
     (node, now): (Option<&str>, Moment),
-) -> Result<Vec<Holder>, Box<Response>> {
+) -> Result<Vec<Holder>, Refused> {
     if let Some(name) = node
         && !snapshot.nodes().iter().any(|node| *node.name == *name)
     {
-        return Err(Box::new(refused(&Refusal::Unknown { name: name.to_owned() })));
+        let unknown = Refusal::Unknown { name: name.to_owned() };
+        return Err((status(&unknown), unknown.to_string()));
     }
     let holders =
         snapshot.holders(model).filter(|(backend, _)| node.is_none_or(|it| *backend.node.name == *it));
@@ -115,20 +119,22 @@ fn places(
         })
         .collect();
     match (holders.len(), verb) {
-        (0, _) => {
-            let why = match node {
+        (0, _) => Err((
+            StatusCode::NOT_FOUND,
+            match node {
                 Some(node) => {
                     format!("{node} does not have {model}; `herdwick nodes show {node}` lists what it has")
                 }
-                None => format!("no node has {model}; `herdwick status` shows what there is"),
-            };
-            Err(Box::new(error(StatusCode::NOT_FOUND, &why)))
-        }
+                None => format!("no node has {model}; `herdwick models list` shows what there is"),
+            },
+        )),
         // Where several have it, it is the operator's choice which memory it takes.
         (2.., Verb::Load | Verb::Pin) if node.is_none() => {
             let names: Vec<_> = holders.iter().map(|holder| holder.node.as_str()).collect();
-            let why = format!("{} have {model}; say which with --node", names.join(" and "));
-            Err(Box::new(error(StatusCode::CONFLICT, &why)))
+            Err((
+                StatusCode::CONFLICT,
+                format!("{} have {model}; say which with --node", names.join(" and ")),
+            ))
         }
         (_, Verb::Load | Verb::Pin) => Ok(holders),
         (_, Verb::Unload) => {
