@@ -1,3 +1,5 @@
+//! What each kind of answer teaches of a model on a backend, and what none of them can spoil.
+
 use super::*;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
