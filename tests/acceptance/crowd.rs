@@ -4,8 +4,6 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
 use crate::support::{Client, Node, Router, get, post, until};
 
 const MODEL: &[&str] = &["--slots", "64", "--model", "m:1b,resident,first_token=1ms,token=1ms,tokens=3"];
@@ -263,9 +261,10 @@ fn a_body_in_pieces_of_one_byte_costs_no_more_than_its_bytes() {
     assert_eq!(client.reply().status, 200);
     println!("half a MiB in pieces of one byte took {:?}", asked.elapsed());
     let log = node.log();
-    let lengths: Vec<&Value> =
-        log.as_array().expect("a list").iter().map(|entry| &entry["body_length"]).collect();
-    assert!(lengths.contains(&&Value::from(whole.len())), "it arrived whole");
+    // What the router says in its client's place are a few words.
+    let arrived = whole.len() as u64..whole.len() as u64 + 64;
+    let mut lengths = log.as_array().expect("a list").iter().map(|entry| &entry["body_length"]);
+    assert!(lengths.any(|length| length.as_u64().is_some_and(|length| arrived.contains(&length))));
 }
 
 #[test]

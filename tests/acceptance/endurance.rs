@@ -70,7 +70,8 @@ fn a_node_that_says_that_it_is_busy_is_asked_ever_more_seldom() {
         .collect();
     for client in clients {
         let reply = client.join().expect("it ends");
-        assert_eq!((reply.status, reply.header("retry-after")), (503, "5"), "{}", reply.text());
+        assert_eq!(reply.status, 503, "{}", reply.text());
+        assert!(reply.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 0));
     }
     // Eight clients wait five seconds: at 0, 0.25, 0.75, 1.75, 3.75 s somebody looks again, and a few at once at first.
     let asked = node.asked();

@@ -8,10 +8,13 @@ mod beats;
 mod bench;
 #[cfg(unix)]
 mod breaking;
+#[cfg(target_os = "linux")]
+mod cards;
 mod cli;
 mod config;
 mod crowd;
 mod demo;
+mod dispatching;
 mod doctor;
 mod endurance;
 mod errors;
@@ -21,8 +24,11 @@ mod framing;
 mod killing;
 #[cfg(unix)]
 mod learned;
+mod learning;
 mod leaving;
 mod logging;
+#[cfg(target_os = "linux")]
+mod machine;
 mod memory;
 #[cfg(target_os = "linux")]
 mod node;

@@ -66,7 +66,7 @@ fn a_file_of_a_newer_version_is_refused_and_left_alone() {
     fs::write(&file, &bytes).expect("written");
     let [error, cause, next] = refused(scratch.text());
     assert_eq!(error, format!("error: {} was written by a newer herdwick", file.display()));
-    assert_eq!(cause, "cause: it is of version 7, and this program knows versions up to 2");
+    assert_eq!(cause, "cause: it is of version 7, and this program knows versions up to 3");
     assert!(next.starts_with("next:  run the newer version; to go back, "), "{next}");
     assert_eq!(fs::read(&file).expect("it is there"), bytes);
 }

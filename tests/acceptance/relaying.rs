@@ -32,8 +32,8 @@ fn a_stream_arrives_token_by_token_while_it_is_made() {
 #[test]
 fn bytes_pass_unchanged_in_both_directions() {
     let (node, router) = fleet();
-    // Odd spacing, escapes, an unknown key, letters beyond ASCII: nothing may be parsed and written anew.
-    let ask = "{ \"messages\" :[{\"role\":\"user\",\"content\":\"caf\\u00e9 \u{1f411}\"}],\n\t\"zzz\": 1.0, \"model\":\"m:1b\" }";
+    // A client that says for how long and with which context leaves nothing for the router to say. Odd spacing, escapes, an unknown key, letters beyond ASCII: nothing may be parsed and written anew.
+    let ask = "{ \"messages\" :[{\"role\":\"user\",\"content\":\"caf\\u00e9 \u{1f411}\"}],\n\t\"zzz\": 1.0, \"model\":\"m:1b\" , \"keep_alive\" : \"5m\" , \"options\":{ \"num_ctx\" : 4096} }";
     let said = "{\"odd\" :  1.00}\n\n\u{1f411}{\"done\":true}\r\n";
     let raw = format!("HTTP/1.1 200 OK\r\ncontent-type: x/y\r\ncontent-length: {}\r\n\r\n{said}", said.len());
     node.script(&format!("[{{\"raw\":{{\"text\":{}}}}}]", serde_json::Value::from(raw)));

@@ -26,10 +26,9 @@ fn requests_go_to_the_hot_node_until_it_is_full_and_the_reason_is_said_in_words(
 
     let third = post(router.address, "/api/chat", ASK);
     assert_eq!((third.status, third.header("x-herdwick-node")), (200, "cold"));
-    assert_eq!(
-        third.header("x-herdwick-why"),
-        "cold (model on disk) is the only one that can take it now; hot is full (2 of 2 slots busy)"
-    );
+    // It was loaded there first, and the reason is that of the moment at which it went.
+    let why = third.header("x-herdwick-why");
+    assert!(why.starts_with("cold (model resident)") && why.contains("ahead of hot"), "{why}");
 
     held.clear();
     hot.wait("idle=1");
@@ -61,13 +60,21 @@ fn a_component_with_the_opposite_sign_turns_the_choice_round() {
     let file = std::env::temp_dir().join(format!("inverted-{}.wasm", std::process::id()));
     let component = guests::inverted_residency().component().expect("the guest assembles");
     std::fs::write(&file, component).expect("a file can be written");
-    let (hot, cold) = (Node::start("hot", HOT), Node::start("cold", COLD));
+    // One takes twice as long to load, which the component takes for an advantage. A free slot where the model is in memory
+    // it could not turn down: that is for dispatch to say.
+    let cold = |bytes| format!("m:1b,load=10ms,bytes={bytes},first_token=1ms,token=1ms,tokens=3");
+    let small = Node::start("small", &["--model", &cold("3GB")]);
+    let large = Node::start("large", &["--model", &cold("6GB")]);
+    let nodes = [small.spec(1), large.spec(1)];
+    let plainly = Router::start(&nodes, &[]).knows("m:1b");
+    assert_eq!(post(plainly.address, "/api/chat", ASK).header("x-herdwick-node"), "small");
+    drop(plainly);
+    post(small.address, "/api/generate", r#"{"model":"m:1b","keep_alive":0}"#);
     let plugin = ["--plugin", file.to_str().expect("a path of letters")];
-    let router = Router::start(&[hot.spec(2), cold.spec(2)], &plugin).knows("m:1b");
+    let router = Router::start(&nodes, &plugin).knows("m:1b");
     let reply = post(router.address, "/api/chat", ASK);
     std::fs::remove_file(&file).expect("our own file");
-    assert_eq!(reply.header("x-herdwick-node"), "cold", "{}", reply.header("x-herdwick-why"));
-    assert!(reply.header("x-herdwick-why").contains("model-residency -2.0 s against 0 ms"));
+    assert_eq!(reply.header("x-herdwick-node"), "large", "{}", reply.header("x-herdwick-why"));
 }
 
 #[test]

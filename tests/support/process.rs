@@ -150,11 +150,17 @@ impl Node {
     }
 
     pub(crate) fn start_on(name: &str, listen: &str, options: &[&str]) -> Self {
+        Self::start_with(name, listen, options, &[])
+    }
+
+    /// With these variables in its environment.
+    pub(crate) fn start_with(name: &str, listen: &str, options: &[&str], variables: &[(&str, &str)]) -> Self {
         let args: Vec<&str> = ["fakenode", "--name", name, "--listen", listen]
             .into_iter()
             .chain(options.iter().copied())
             .collect();
-        let running = Running::start(&args);
+        let mut command = herdwick(&args);
+        let running = Running::of(command.stderr(Stdio::null()).envs(variables.iter().copied()));
         let address = address(&running.line("listening on"));
         Self { running, name: name.to_owned(), address }
     }
@@ -281,8 +287,14 @@ pub(crate) struct Machine {
 impl Machine {
     /// `options` are those of `herdwick node`; it looks for no model server that they do not name.
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_with(options, &[])
+    }
+
+    /// With these variables as well.
+    pub(crate) fn start_with(options: &[&str], variables: &[(&str, &str)]) -> Self {
         let args: Vec<&str> = ["node"].into_iter().chain(options.iter().copied()).collect();
-        let mut running = Running::of(herdwick(&args).stderr(Stdio::piped()));
+        let mut command = herdwick(&args);
+        let mut running = Running::of(command.envs(variables.iter().copied()).stderr(Stdio::piped()));
         let log = Log { lines: lines(running.child.stderr.take().expect("its log is ours")) };
         Self { running, log }
     }

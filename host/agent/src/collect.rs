@@ -45,6 +45,7 @@ use herdwick_fleet::Column;
 use herdwick_wire::beat::ReadingBeat;
 use herdwick_wire::machine::MachineFacts;
 
+pub(crate) use cards::nvidia;
 use shelf::{Shelf, Together};
 use source::Source;
 use tree::Tree;

@@ -84,6 +84,12 @@ pub enum AgentError {
     Random(#[source] io::Error),
 }
 
+/// What the driver of NVIDIA says when it is asked once: what its cards are called, or why they cannot be read and what
+/// to do. Takes as long as the driver, which may be for ever. `None` where nothing shows a card.
+pub fn nvidia() -> Option<Result<Vec<String>, (String, &'static str)>> {
+    collect::nvidia()
+}
+
 /// How an agent is told to end.
 #[derive(Clone, Debug)]
 pub struct Ends {

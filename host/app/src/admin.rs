@@ -7,13 +7,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use herdwick_control::{Admin, Ingest, Plugins};
+use herdwick_control::{Admin, Ingest, Plugins, Residence};
+use herdwick_fleet::dispatch::Wish;
 use herdwick_fleet::{
-    Decision, Field, Moment, PluginId, Profile, Ring, SignalPolicy as _, Snapshot, Words, decide,
+    Decision, Field, ModelName, Moment, PluginId, Profile, Ring, RowId, SignalPolicy as _, Snapshot, Words,
+    decide,
 };
 use herdwick_plugin_host::config::Mode;
 use herdwick_plugin_host::{PluginHost, PluginStatus, Source, State};
-use herdwick_proxy::{Aside, Matter};
+use herdwick_proxy::{Aside, Dispatcher, Matter};
 use herdwick_wire::admin::{FindingView, PluginView, PluginsView, ShadowCountView};
 use http::{Request, Response, StatusCode};
 use tokio::runtime::Handle;
@@ -56,6 +58,16 @@ impl Aside for OnControl {
                 response
             })
         })
+    }
+}
+
+/// Dispatch as the admin API wants it.
+pub(crate) struct Resident(pub(crate) Arc<Dispatcher>);
+
+impl Residence for Resident {
+    fn wish(&self, is_wanted: bool, backend: RowId, model: &ModelName) -> Result<(), String> {
+        let wish = if is_wanted { Wish::Load { context: None } } else { Wish::Unload };
+        self.0.wish(wish, backend, model).map_err(|why| why.to_string())
     }
 }
 

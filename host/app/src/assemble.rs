@@ -12,11 +12,11 @@ use herdwick_control::{Admin, Benches, FactBook, Ingest, IngestParts, Keeper, Po
 use herdwick_fleet::{Counters, Reach, Ring, Snapshot};
 use herdwick_plugin_host::{CompileLimits, Isolation, PluginHost, Wanted};
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Parts, Router, gate, server};
+use herdwick_proxy::{Aliases, Dispatcher, Parts, Router, gate, server};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 
-use crate::admin::{OnControl, PluginAdmin};
+use crate::admin::{OnControl, PluginAdmin, Resident};
 use crate::banner::Door;
 use crate::cli::COMPILE_PLUGIN;
 use crate::config::{Config, Env, Flags};
@@ -134,8 +134,11 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
     };
     let (stop, stopped) = watch::channel(false);
     let (counters, facts) = (Arc::new(Counters::default()), Arc::new(FactBook::default()));
+    let (fleet, judge) = (Arc::clone(&published.fleet), Arc::clone(&plugins) as _);
+    let dispatcher = Arc::new(Dispatcher::new(&config.limits, fleet, judge, start));
     let bench = Arc::new(Benches::default());
     let admin = Admin {
+        residence: Arc::new(Resident(Arc::clone(&dispatcher))),
         ring: Arc::clone(&ring),
         plugins: Arc::new(shown),
         fleet: Arc::clone(&published.fleet),
@@ -169,6 +172,7 @@ pub(crate) fn serve(mut settings: Settings) -> anyhow::Result<()> {
         fleet: Arc::clone(&published.fleet),
         published: published.generation.clone(),
         policy: Arc::clone(&plugins) as _,
+        dispatcher,
         ring,
         aside,
         outcomes: Arc::clone(&requests) as _,

@@ -69,7 +69,7 @@ enum Command {
     /// Look after the machines: list, add, drain, test and forget them.
     #[command(subcommand)]
     Nodes(nodes::Command),
-    /// Look after models: where each is, and how fast it is there.
+    /// Look after models: where each is and how fast it is there; have them loaded, let go of and kept in memory.
     #[command(subcommand)]
     Models(models::Command),
     /// Measure on purpose how fast machines are, so that routing knows it at once.

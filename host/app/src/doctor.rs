@@ -5,6 +5,7 @@
 //! seen. All looks run at once, so that the whole takes no longer than the longest.
 
 mod ask;
+mod cards;
 mod configuration;
 mod files;
 mod firewall;
@@ -56,6 +57,7 @@ pub(crate) struct Examined {
 /// What was seen.
 struct Seen {
     port: port::Seen,
+    cards: cards::Seen,
     routers: Vec<router::Seen>,
     ollama: ollama::Seen,
     shell: Option<(String, Result<ask::Answer, String>)>,
@@ -83,8 +85,9 @@ pub(crate) async fn examine(asked: &Asked) -> Examined {
 /// being seen.
 async fn look(asked: &Asked, here: &Here) -> Seen {
     let installed = ollama_is_installed(&asked.env);
-    let (port, mut routers, ollama, shell, (network, others), (nodes, left_out)) = tokio::join!(
+    let (port, cards, mut routers, ollama, shell, (network, others), (nodes, left_out)) = tokio::join!(
         port::look(here.listen),
+        cards::look(),
         ask_routers(here.routers.clone()),
         ollama::look(here.ollama.clone(), here.own(), installed),
         look_at_shell(asked, here),
@@ -94,7 +97,7 @@ async fn look(asked: &Asked, here: &Here) -> Seen {
     routers.extend(others);
     // What is said of the Ollama here need not be said twice.
     let nodes = nodes.into_iter().filter(|node| node.known.origin != ollama.origin).collect();
-    Seen { port, routers, ollama, shell, network, nodes, left_out }
+    Seen { port, cards, routers, ollama, shell, network, nodes, left_out }
 }
 
 async fn ask_routers(routers: Vec<(Origin, router::Known)>) -> Vec<router::Seen> {
@@ -177,6 +180,7 @@ fn judge(asked: &Asked, here: &Here, seen: &Seen, roles: &[&'static str]) -> Vec
     ];
     lines.extend(of_routers(asked, here, seen, is_node_only));
     lines.extend(ollama::judge(&seen.ollama, need(here, seen, roles)));
+    lines.extend(cards::judge(&seen.cards));
     lines.extend(seen.nodes.iter().map(nodes::judge));
     if seen.left_out > 0 {
         lines.push(Line::skipped("nodes", format!("{} on other machines, as --local asks", seen.left_out)));

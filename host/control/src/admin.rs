@@ -21,8 +21,8 @@ use tower::ServiceExt as _;
 use crate::bench::Benches;
 use crate::desk::FleetDesk;
 use crate::facts::FactBook;
-use crate::needs::{Memory, Plugins};
-use crate::{bench, learned, nodes};
+use crate::needs::{Memory, Plugins, Residence};
+use crate::{bench, learned, nodes, residence};
 
 /// Decisions in one answer, unless fewer are asked for.
 const MOST: usize = 200;
@@ -42,6 +42,8 @@ pub struct Admin {
     pub facts: Arc<FactBook>,
     /// Where wishes about the fleet are handed in.
     pub desk: FleetDesk,
+    /// Who has models loaded and let go of.
+    pub residence: Arc<dyn Residence>,
     /// What was learned of the fleet.
     pub learned: Arc<Learned>,
     /// What is measured on purpose.
@@ -72,6 +74,7 @@ impl Admin {
             .route("/admin/v1/health", get(health))
             .route("/admin/v1/status", get(status))
             .merge(nodes::routes())
+            .merge(residence::routes())
             .merge(learned::routes())
             .merge(bench::routes())
             .fallback(unknown)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 
-use herdwick_fleet::{Listing, Observation, Refusal, Report};
+use herdwick_fleet::{Listing, ModelName, Observation, Refusal, Report};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ingest::{Desk, Heard, Unheard};
@@ -40,6 +40,8 @@ pub(crate) enum Wish {
     Undrain(String),
     Label(String, BTreeMap<String, String>),
     Rename { from: String, to: String },
+    Pin(String, ModelName),
+    Unpin(String, ModelName),
 }
 
 /// Hands reports and wishes to the keeper.
@@ -128,6 +130,22 @@ impl FleetDesk {
     /// Nobody is called so, or there are too many.
     pub async fn label(&self, node: &str, labels: BTreeMap<String, String>) -> Result<(), DeskError> {
         self.wish(Wish::Label(node.to_owned(), labels)).await
+    }
+
+    /// Wants a model in a machine's memory, whatever comes, also after a restart.
+    ///
+    /// # Errors
+    /// Nobody is called so, it does not have the model, or too many are pinned there.
+    pub async fn pin(&self, node: &str, model: &ModelName) -> Result<(), DeskError> {
+        self.wish(Wish::Pin(node.to_owned(), model.clone())).await
+    }
+
+    /// Lets a model go from a machine's memory when others are worth more.
+    ///
+    /// # Errors
+    /// Nobody is called so.
+    pub async fn unpin(&self, node: &str, model: &ModelName) -> Result<(), DeskError> {
+        self.wish(Wish::Unpin(node.to_owned(), model.clone())).await
     }
 
     /// Calls a machine otherwise.

@@ -242,6 +242,8 @@ impl Keeper {
             Wish::Undrain(node) => self.fleet.undrain(&node),
             Wish::Label(node, labels) => self.fleet.label(&node, labels),
             Wish::Rename { from, to } => self.fleet.rename(&from, &to),
+            Wish::Pin(node, model) => self.fleet.pin(&node, &model),
+            Wish::Unpin(node, model) => self.fleet.unpin(&node, &model),
         }
     }
 

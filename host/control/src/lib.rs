@@ -13,6 +13,7 @@ mod learned;
 mod needs;
 mod nodes;
 mod poll;
+mod residence;
 mod status;
 
 pub use admin::Admin;
@@ -22,5 +23,5 @@ pub use discovery::Discovery;
 pub use facts::FactBook;
 pub use ingest::{Desk, Heard, Ingest, IngestParts, Unheard};
 pub use keeper::{IsOwn, Keeper, Published, WeekClock, log_event};
-pub use needs::{Memory, NoMemory, Plugins};
+pub use needs::{Memory, NoMemory, Plugins, Residence};
 pub use poll::Polling;

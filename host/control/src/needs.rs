@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use herdwick_fleet::{Decision, Moment, NodeId, Profile, Remembered, Snapshot};
+use herdwick_fleet::{Decision, ModelName, Moment, NodeId, Profile, Remembered, RowId, Snapshot};
 use herdwick_wire::admin::{FindingView, PluginsView};
 use herdwick_wire::bench::BenchRunView;
 
@@ -29,6 +29,15 @@ pub trait Plugins: Send + Sync {
 
     /// What each live signal says of each row of a decision: plugin name, one phrase per row.
     fn explain(&self, decision: &Arc<Decision>) -> Vec<(String, Vec<String>)>;
+}
+
+/// What becomes of models in memory, as the admin API wants it; dispatch does it when the machine is free for it.
+pub trait Residence: Send + Sync {
+    /// Has a model loaded on a backend, or let go of.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn wish(&self, is_wanted: bool, backend: RowId, model: &ModelName) -> Result<(), String>;
 }
 
 /// What outlives the router. Called on the control thread by the keeper of the fleet, so that nothing here may wait for

@@ -189,16 +189,22 @@ fn done(admin: &Admin, answer: Result<(), DeskError>) -> Response {
 }
 
 pub(crate) fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
+    error(status(refusal), &refusal.to_string())
+}
+
+/// What a refusal is to a program.
+pub(crate) fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
         Refusal::Unknown { .. } => StatusCode::NOT_FOUND,
         Refusal::Name { .. } | Refusal::Labels => StatusCode::BAD_REQUEST,
         Refusal::Taken { .. }
         | Refusal::Configured { .. }
         | Refusal::Reporting { .. }
         | Refusal::Listed { .. }
+        | Refusal::NoModel { .. }
+        | Refusal::Pins { .. }
         | Refusal::Crowded => StatusCode::CONFLICT,
-    };
-    error(status, &refusal.to_string())
+    }
 }
 
 #[cfg(test)]

@@ -54,6 +54,8 @@ pub struct ModelSpec {
     pub token: Duration,
     /// Answer length in tokens when the client does not bound it by `options.num_predict`; default 40.
     pub tokens: u32,
+    /// How many times shorter than they were its last frame tells all durations; default 1, which is the truth.
+    pub boast: f64,
 }
 
 impl NodeSpec {
@@ -124,6 +126,7 @@ impl ModelSpec {
             prefill: 0.0,
             token: Duration::from_millis(20),
             tokens: 40,
+            boast: 1.0,
         }
     }
 
@@ -190,6 +193,12 @@ impl ModelSpec {
     /// Sets [`ModelSpec::token`].
     pub fn token(mut self, token: Duration) -> ModelSpec {
         self.token = token;
+        self
+    }
+
+    /// Sets [`ModelSpec::boast`].
+    pub fn boast(mut self, times: f64) -> ModelSpec {
+        self.boast = times;
         self
     }
 

@@ -192,7 +192,7 @@ impl Holding {
     }
 
     /// Whether the model's file is probably in the page cache.
-    fn is_cached(&self, now: Moment) -> bool {
+    pub fn is_cached(&self, now: Moment) -> bool {
         self.live.succeeded().is_some_and(|last| now.since(last) <= WARM_FOR)
     }
 

@@ -210,6 +210,16 @@ impl Breaker {
         turn
     }
 
+    /// A load did not come to an end in any time that loads take.
+    pub fn load_hung(&self, now: Moment) -> Option<Turn> {
+        let mut state = self.lock();
+        state.window.add(true, now);
+        state.loads.row = state.loads.row.max(ROW - 1);
+        let turn = state.load_failed(now);
+        self.is_clear.store(state.is_clear(), Ordering::Release);
+        turn
+    }
+
     /// Its server was away and is back, so a trip for what the network did says nothing of it any more.
     pub fn is_back(&self, now: Moment) {
         if self.is_clear.load(Ordering::Acquire) {

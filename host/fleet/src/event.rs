@@ -148,6 +148,20 @@ pub enum Event {
         /// Its name.
         node: Name,
     },
+    /// A model is to stay in a machine's memory.
+    Pinned {
+        /// Its name.
+        node: Name,
+        /// Which.
+        model: ModelName,
+    },
+    /// A model may leave a machine's memory again.
+    Unpinned {
+        /// Its name.
+        node: Name,
+        /// Which.
+        model: ModelName,
+    },
     /// A machine has another name.
     Renamed {
         /// Its name before.
@@ -285,6 +299,8 @@ impl fmt::Display for Event {
                 write!(out, "{node} takes no new work, as its operator wants")
             }
             Self::Undrained { node } => write!(out, "{node} takes new work again"),
+            Self::Pinned { node, model } => write!(out, "{model} is pinned on {node}"),
+            Self::Unpinned { node, model } => write!(out, "{model} is not pinned on {node} any more"),
             Self::Renamed { from, node } => write!(out, "{from} is called {node} from now on"),
             Self::Labelled { node } => write!(out, "{node} has other labels"),
             Self::Left { node } => write!(out, "{node} is not in the fleet any more"),

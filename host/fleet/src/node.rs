@@ -1,12 +1,13 @@
 //! A machine, and where a server on it listens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::NodeId;
 use crate::live::NodeLive;
+use crate::model::ModelName;
 use crate::moment::Moment;
 use crate::report::Agent;
 use crate::standing::{Draining, Standing};
@@ -36,6 +37,8 @@ pub struct Node {
     pub standing: Standing,
     /// Who wants that it takes no new work.
     pub draining: Draining,
+    /// Models that its operator wants in its memory, whatever comes.
+    pub pins: BTreeSet<ModelName>,
     /// What moves with every beat.
     pub live: Arc<NodeLive>,
 }

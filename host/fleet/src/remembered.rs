@@ -1,10 +1,11 @@
 //! What outlives the router of a machine: who it is, what its operator wants of it, and where its servers were last.
 //! Knows nothing of how it is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backend::BackendKind;
 use crate::id::NodeId;
+use crate::model::ModelName;
 use crate::node::Origin;
 
 /// A machine as it is remembered.
@@ -26,6 +27,8 @@ pub struct Remembered {
     pub labels: BTreeMap<String, String>,
     /// Whether it takes no new work, as its operator wants.
     pub drained: bool,
+    /// Models that its operator wants in its memory, whatever comes.
+    pub pins: BTreeSet<ModelName>,
 }
 
 /// A model server as it is remembered.

@@ -1,242 +1,123 @@
-//! Deciding and waiting: a request leaves here with a slot, or with the reason why it gets none.
-//!
-//! A request waits in the router, bound to no backend, and is decided anew whenever something changes. Per
-//! model, those that wait stand in line and only the first looks for a slot, so that a freed slot wakes one
-//! request per model and not all of them.
+//! A request's way into dispatch and out of it: it leaves here with a run, or with the reason why it gets none. Who is
+//! served when and where is decided in `fleet/dispatch.rs`.
 
-use std::collections::HashMap;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use herdwick_fleet::candidate::Lack;
-use herdwick_fleet::{
-    Backend, Basis, Decision, Field, ModelName, Profile, Reach, Snapshot, Standing, decide,
-};
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use herdwick_fleet::Profile;
+use herdwick_fleet::candidate::{Elimination, Lack};
+use herdwick_fleet::dispatch::{Ask, Class, Client, Grant, Place, Prompt, Refusal};
+use tokio::time::Instant;
 
 use crate::budget::Retry;
+use crate::dispatcher::{Arrived, Fate};
+use crate::lacking;
 use crate::rescue::Problem;
 use crate::router::Router;
 use crate::ticket::Ticket;
-use crate::tries::Tries;
+use crate::tries::{Ended, Tries};
 
-/// Those that wait.
-#[derive(Default)]
-pub(crate) struct Line {
-    freed: Arc<Notify>,
-    models: Mutex<HashMap<ModelName, Arc<ModelLine>>>,
+/// What dispatch is to know of a request beside its profile; the same in every try.
+pub(crate) struct Manner {
+    pub(crate) client: Client,
+    pub(crate) class: Class,
+    /// Bytes that are held while it waits.
+    pub(crate) bytes: u64,
+    /// The context that it insists on, in tokens.
+    pub(crate) context: Option<u32>,
+    pub(crate) prompt: Prompt,
 }
 
-/// The line of one model.
-struct ModelLine {
-    /// One permit: the right to look for a slot. tokio hands it on in order of arrival.
-    turn: Semaphore,
-    /// Permits stand for places in the line.
-    places: Semaphore,
-}
-
-/// A slot, and for a request that was tried before the right to try again.
+/// A run, and for a request that was tried before the right to try again.
 pub(crate) struct Admitted<'a> {
     pub(crate) ticket: Ticket,
     /// Held until the backend answers, or does not.
     pub(crate) retry: Option<Retry<'a>>,
+    /// Where it stood in line, if it had to wait.
+    pub(crate) place: Option<Place>,
 }
 
-/// Finds a slot for the request on a backend where it did not fail yet, waiting for one if need be. A request that was
-/// tried already has stood in line: it neither queues again nor keeps others waiting while it looks for a node that is
-/// new to it.
+/// Gets the request a run on a backend where it did not fail yet, waiting for one if need be.
 pub(crate) async fn admit<'a>(
     router: &'a Router,
     profile: &Profile,
+    manner: &Manner,
     tries: &mut Tries,
-) -> Result<Admitted<'a>, Problem> {
+) -> Result<Admitted<'a>, Ended> {
     let began = Instant::now();
-    let deadline = tries.deadline();
-    let admitted = if tries.is_first() {
-        stand_in_line(router, profile, tries, deadline).await
-    } else {
-        look(router, profile, tries, deadline).await
-    };
+    let admitted = begin(router, profile, manner, tries).await;
     tries.waited(began.elapsed());
     admitted
 }
 
-async fn stand_in_line<'a>(
+async fn begin<'a>(
     router: &'a Router,
     profile: &Profile,
-    tries: &Tries,
-    deadline: Instant,
-) -> Result<Admitted<'a>, Problem> {
-    let line = router.line.of(&profile.model, router.limits.waiting);
-    let Ok(_place) = line.places.try_acquire() else {
-        return Err(Problem::QueueFull { name: tries.written.clone(), waiting: router.limits.waiting });
+    manner: &Manner,
+    tries: &mut Tries,
+) -> Result<Admitted<'a>, Ended> {
+    let deadline = tries.deadline();
+    let mut retry = if tries.is_first() { None } else { Some(again(router, tries, deadline).await?) };
+    let ask = Ask {
+        profile: profile.clone(),
+        client: manner.client,
+        class: manner.class,
+        bytes: manner.bytes,
+        deadline: router.now().plus(deadline - Instant::now()),
+        tried: tries.rows().to_vec(),
+        advised: tries.advised_row(),
+        context: manner.context,
+        prompt: manner.prompt.clone(),
     };
-    // The semaphores are never closed, so the only error is the deadline.
-    let turn = timeout_at(deadline, line.turn.acquire()).await;
-    let _turn = turn.map_err(|_| timed_out(router, tries))?;
-    look(router, profile, tries, deadline).await
-}
-
-/// Decides, and decides again whenever something changed, until there is a slot.
-async fn look<'a>(
-    router: &'a Router,
-    profile: &Profile,
-    tries: &Tries,
-    deadline: Instant,
-) -> Result<Admitted<'a>, Problem> {
-    let mut published = router.published();
-    loop {
-        let mut freed = pin!(router.line.freed.notified());
-        // From here on a freed slot is noticed, also one that frees before the first await.
-        freed.as_mut().enable();
-        published.mark_unchanged();
-        // The right to try again is not held while waiting for a slot: others could use it.
-        let retry = if tries.is_first() {
-            None
-        } else {
-            let retry = router.budget.retry(&router.scene.counters, deadline).await;
-            Some(retry.ok_or_else(|| timed_out(router, tries))?)
-        };
-        let chance = match try_now(router, profile, tries)? {
-            Found::Slot(ticket) => return Ok(Admitted { ticket, retry }),
-            Found::Nothing { chance } => chance,
-        };
-        drop(retry);
-        let again = chance.map_or(deadline, |rest| deadline.min(Instant::now() + rest));
-        let change = async {
-            tokio::select! {
-                () = freed => {}
-                // An error means that the router is going down; the slots that free until then still count.
-                Ok(()) = published.changed() => {}
-            }
-        };
-        if timeout_at(again, change).await.is_err() && again >= deadline {
-            return Err(timed_out(router, tries));
-        }
-    }
-}
-
-/// What one look found.
-enum Found {
-    /// A slot.
-    Slot(Ticket),
-    /// Everybody who could is full or busy; when somebody who said so may be asked again, if anybody did.
-    Nothing { chance: Option<Duration> },
-}
-
-fn timed_out(router: &Router, tries: &Tries) -> Problem {
-    Problem::QueueTimeout { name: tries.written.clone(), seconds: router.limits.wait.as_secs() }
-}
-
-/// Decides once.
-fn try_now(router: &Router, profile: &Profile, tries: &Tries) -> Result<Found, Problem> {
-    let snapshot = router.snapshot();
-    let now = router.now();
-    let field = Field::survey(profile, &snapshot, tries.rows(), now);
-    let chance = field.next_chance();
-    if field.candidates.is_empty() {
-        return match field.lack() {
-            Lack::Busy => Ok(Found::Nothing { chance }),
-            _ => Err(lacking(&field, &snapshot, profile, &tries.written)),
-        };
-    }
-    let policy = router.policy().pin();
-    let decided = decide(profile, &snapshot, field, &*policy, now);
-    let decision = &decided.decision;
-    router.ring().push(Arc::clone(decision));
-    if decision.ranked.is_empty() {
-        return refused(decision, &tries.written).map_or(Ok(Found::Nothing { chance }), Err);
-    }
-    // A rule's advice outranks the order of costs, as long as whom it names can serve.
-    let advised = tries.advised_row();
-    let advised = decided.candidates().find(|candidate| Some(candidate.backend.row) == advised);
-    let best = advised.or_else(|| decided.candidates().next());
-    let ticket = Ticket::take(decision, best, &router.scene, &router.line.freed);
-    Ok(ticket.map_or(Found::Nothing { chance }, Found::Slot))
-}
-
-/// What to tell somebody whom the plugins left no candidate; `None` when one of the busy ones may still come.
-fn refused(decision: &Decision, written: &str) -> Option<Problem> {
-    let name = written.to_owned();
-    if let Basis::Refused(plugin) = &decision.basis {
-        return Some(Problem::PluginFailed { plugin: plugin.to_string() });
-    }
-    let busy = decision.eliminated.iter().any(|out| out.why.is_passing());
-    let reasons = decision.eliminated.iter().map(|out| format!("{} {}", out.node, out.why));
-    (!busy).then(|| Problem::Vetoed { name, reasons: reasons.collect::<Vec<_>>().join(", ") })
-}
-
-/// What to tell somebody whose model nobody can serve.
-pub(crate) fn lacking(field: &Field, snapshot: &Snapshot, profile: &Profile, written: &str) -> Problem {
-    let name = written.to_owned();
-    let reasons: Vec<_> = field.eliminated.iter().map(|out| format!("{} {}", out.node, out.why)).collect();
-    match field.lack() {
-        Lack::Exhausted => Problem::NodesFailed { name, attempts: reasons.join(", ") },
-        Lack::Unreachable if field.next_chance().is_some() => {
-            let rest = field.next_chance().unwrap_or_default();
-            Problem::AllTripped { name, nodes: reasons.join(", "), rest }
-        }
-        Lack::Unreachable => Problem::ModelOffline { name, nodes: reasons.join(", ") },
-        Lack::Dialect => Problem::OtherApi { name, nodes: reasons.join(", ") },
-        _ if snapshot.backends().iter().any(|backend| backend.reach == Reach::Up) => {
-            // Somebody who never told what it has may have it; a final 404 would be a guess.
-            // Of a machine that is offline nobody expects that, once it was asked.
-            let is_offline = |backend: &Backend| {
-                backend.node.standing == Standing::Lost && backend.reach != Reach::Unknown
-            };
-            let silent = snapshot.backends().iter().filter(|it| it.seen.is_none() && !is_offline(it));
-            let silent: Vec<_> = silent.map(|backend| backend.node.name.to_string()).collect();
-            let nearest = nearest(snapshot, &profile.model);
-            if silent.is_empty() {
-                Problem::ModelNotFound { name, nearest }
-            } else {
-                Problem::ModelUnheard { name, nearest, nodes: silent.join(", ") }
+    let (grant, place) = match router.dispatcher.arrive(ask) {
+        Arrived::Go(grant) => (grant, None),
+        Arrived::Refused(refusal) => return Err(refused(router, profile, tries, &refusal)),
+        Arrived::Waits(mut line, place) => {
+            // The right to try again is not held while waiting for a slot: others could use it.
+            retry = None;
+            match line.word().await {
+                Some(Fate::Go(grant)) => (grant, Some(place)),
+                Some(Fate::Refused(refusal)) => return Err(refused(router, profile, tries, &refusal)),
+                None => return Err(Problem::Draining.into()),
             }
         }
-        _ => nobody(snapshot),
+    };
+    let ticket = granted(router, grant);
+    if retry.is_none() && !tries.is_first() {
+        retry = Some(again(router, tries, deadline).await?);
     }
+    Ok(Admitted { ticket, retry, place })
 }
 
-/// What to tell somebody when no node answers: which there are, and why not.
-pub(crate) fn nobody(snapshot: &Snapshot) -> Problem {
-    let silent = snapshot.backends().iter().map(|backend| {
-        let is_draining = backend.node.draining.is_wanted();
-        let otherwise =
-            if is_draining { "it takes no new work (draining)" } else { "it has told nothing yet" };
-        let why = backend.unreachable().unwrap_or(otherwise);
-        format!("{} ({}): {why}", backend.node.name, backend.origin)
-    });
-    Problem::NoNode { nodes: silent.collect::<Vec<_>>().join(", ") }
+fn granted(router: &Router, grant: Box<Grant>) -> Ticket {
+    router.ring().push(Arc::clone(&grant.decision));
+    Ticket::of(grant, router)
 }
 
-/// The name that somebody may have meant.
-pub(crate) fn nearest(snapshot: &Snapshot, wanted: &ModelName) -> Option<ModelName> {
-    // A long name is no typing mistake, and comparing it with thousands would hold up everybody else.
-    const LONGEST: usize = 64;
-    const COMPARED: usize = 500;
-    if wanted.as_str().len() > LONGEST {
-        return None;
+/// The right to try again.
+async fn again<'a>(router: &'a Router, tries: &Tries, deadline: Instant) -> Result<Retry<'a>, Ended> {
+    let retry = router.budget.retry(&router.scene.counters, deadline).await;
+    let seconds = router.limits.wait.as_secs();
+    let name = || tries.written.clone();
+    let retry_after = std::time::Duration::from_secs(u64::from(crate::rescue::RETRY_AFTER_S));
+    retry.ok_or_else(|| Problem::QueueTimeout { name: name(), seconds, retry_after }.into())
+}
+
+fn refused(router: &Router, profile: &Profile, tries: &mut Tries, refusal: &Refusal) -> Ended {
+    if let Refusal::Decided(decision) = refusal {
+        router.ring().push(Arc::clone(decision));
     }
-    let distance = |name: &ModelName| herdwick_fleet::nearest::distance(wanted.as_str(), name.as_str());
-    let near = snapshot.models().into_iter().take(COMPARED).map(|name| (distance(name), name)).min()?;
-    (near.0 <= wanted.as_str().len() / 2).then(|| near.1.clone())
-}
-
-impl Line {
-    fn of(&self, model: &ModelName, places: usize) -> Arc<ModelLine> {
-        let mut models = self.models.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(line) = models.get(model) {
-            return Arc::clone(line);
+    if let Refusal::Lacking(field) = refusal
+        && field.lack() == Lack::Exhausted
+    {
+        // Only the tries of this request know how each of them ended, and those who loaded for it.
+        for out in field.eliminated.iter().filter(|out| out.why == Elimination::Tried) {
+            if !tries.rows().contains(&out.row)
+                && let Some(failed) = router.loads.failed(out.row, &profile.model)
+            {
+                tries.load_failed(&out.node, failed);
+            }
         }
-        // Clients can name models without end; a line that nobody stands in is not worth its memory.
-        const KEPT: usize = 1_024;
-        if models.len() >= KEPT {
-            models.retain(|_, line| Arc::strong_count(line) > 1);
-        }
-        let line = Arc::new(ModelLine { turn: Semaphore::new(1), places: Semaphore::new(places) });
-        models.insert(model.clone(), Arc::clone(&line));
-        line
+        return tries.exhausted();
     }
+    lacking::problem(refusal, (&router.snapshot(), router.limits.wait), profile, &tries.written).into()
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::aliases::Aliases;
 use crate::relay::Body;
 use crate::rescue::Problem;
-use crate::{admission, asked, headers, timestamp};
+use crate::{asked, headers, lacking, timestamp};
 
 /// Some clients look for these very words.
 const ROOT: &str = "Ollama is running";
@@ -156,7 +156,7 @@ pub(crate) fn model(
     let listed = all(snapshot, aliases, OPENAI);
     match listed.get(name.as_str()) {
         Some(listed) => Ok(json(&Entry::of(listed))),
-        None => Err(Problem::ModelNotFound { name: written, nearest: admission::nearest(snapshot, &name) }),
+        None => Err(Problem::ModelNotFound { name: written, nearest: lacking::nearest(snapshot, &name) }),
     }
 }
 
@@ -229,7 +229,7 @@ pub(crate) fn version(snapshot: &Snapshot) -> Result<Response<Body>, Problem> {
     let oldest = told.min_by_key(|backend| (backend.kind != BackendKind::Ollama, numbers(&backend.version)));
     match oldest {
         Some(backend) => Ok(json(&serde_json::json!({ "version": &*backend.version }))),
-        None => Err(admission::nobody(snapshot)),
+        None => Err(lacking::nobody(snapshot)),
     }
 }
 

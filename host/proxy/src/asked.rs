@@ -13,6 +13,7 @@ use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
 use crate::aliases::Aliases;
+use crate::options::Spots;
 use crate::rescue::Problem;
 use crate::room::Room;
 
@@ -39,6 +40,10 @@ pub(crate) struct Asked {
     pub(crate) is_text: bool,
     /// Most tokens of the answer, if the client said.
     pub(crate) most_tokens: Option<u64>,
+    /// The conversation that it belongs to, if its body says.
+    pub(crate) session: Option<String>,
+    /// Where in the body options stand that the router may set.
+    pub(crate) spots: Spots,
     /// Where in the body the name stands, its quotes included.
     at: Range<usize>,
 }
@@ -87,6 +92,8 @@ pub(crate) fn rename(
     // A model's name holds nothing that JSON or a form would have to escape.
     let quote: &[u8] = if body.get(asked.at.start) == Some(&b'"') { b"\"" } else { b"" };
     let parts = [before, quote, meant.written.as_bytes(), quote, after];
+    let named = quote.len() * 2 + meant.written.len();
+    asked.spots.shift(asked.at.start, named as isize - asked.at.len() as isize);
     let mut place = room.place();
     place.grow(parts.iter().map(|part| part.len()).sum())?;
     Ok(place.keep(parts.concat().into()))
@@ -107,6 +114,8 @@ fn form(headers: &HeaderMap, body: &[u8]) -> Result<Asked, Problem> {
         prompt_bytes: form.content_bytes,
         is_text: false,
         most_tokens: None,
+        session: None,
+        spots: Spots::default(),
         at,
     })
 }
@@ -128,6 +137,8 @@ fn json(endpoint: Endpoint, body: &[u8]) -> Result<Asked, Problem> {
         prompt_bytes: found.text_bytes + found.images * PICTURE,
         is_text: found.images == 0,
         most_tokens: found.max_tokens.or(found.num_predict.and_then(|most| u64::try_from(most).ok())),
+        session: found.session.map(|session| session.read().into_owned()),
+        spots: Spots::of(body, &found),
         at: named.map(|text| text.span().range()).unwrap_or_default(),
     })
 }

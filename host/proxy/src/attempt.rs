@@ -13,11 +13,12 @@ use herdwick_fleet::{Backend, RequestId};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING};
 use http::response::Parts;
 use http::{Method, Request, Response, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 
 use crate::headers;
 use crate::lesson::Pupil;
+use crate::options::{Dressing, Spots};
 use crate::pieces::Pieces;
 use crate::relay::{Pass, Stream};
 use crate::router::Router;
@@ -34,6 +35,8 @@ pub(crate) struct Call {
     pub(crate) endpoint: Endpoint,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// Where in it options stand.
+    pub(crate) spots: Spots,
     /// Nothing is asked but to load the model, or to let go of it.
     pub(crate) only_loads: bool,
     /// What its answer teaches about.
@@ -84,9 +87,14 @@ pub(crate) struct Answered {
     pub(crate) is_whole: bool,
 }
 
-/// Asks the backend. Returns when its answer begins, which can take minutes.
-pub(crate) async fn ask(router: &Router, backend: &Backend, call: &Call) -> Result<Answer, Failure> {
-    let (response, link) = send(router, backend, call).await.map_err(Failure::Unanswered)?;
+/// Asks the backend for what is called for, with the dressing put into it. Returns when its answer begins, which can take minutes.
+pub(crate) async fn ask(
+    router: &Router,
+    backend: &Backend,
+    call: &Call,
+    dressing: Dressing,
+) -> Result<Answer, Failure> {
+    let (response, link) = send(router, backend, (call, dressing)).await.map_err(Failure::Unanswered)?;
     let (mut head, incoming) = response.into_parts();
     let is_framed = head.headers.contains_key(CONTENT_LENGTH) || head.headers.contains_key(TRANSFER_ENCODING);
     headers::keep_for_client(&mut head.headers);
@@ -107,11 +115,11 @@ pub(crate) async fn ask(router: &Router, backend: &Backend, call: &Call) -> Resu
 async fn send(
     router: &Router,
     backend: &Backend,
-    call: &Call,
+    (call, dressing): (&Call, Dressing),
 ) -> Result<(Response<Incoming>, Link), upstream::Failure> {
     let pool = router.pools.of(backend);
     let request = || {
-        let mut request = Request::new(Full::new(call.body.clone()));
+        let mut request = Request::new(call.spots.dress(&call.body, dressing));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = Uri::from_static(call.endpoint.path());
         *request.headers_mut() = headers::to_backend(call, pool.host(), pool.bearer());

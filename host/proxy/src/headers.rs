@@ -2,6 +2,7 @@
 
 use herdwick_dialect::Endpoint;
 use herdwick_fleet::RequestId;
+use herdwick_fleet::dispatch::Class;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::attempt::Call;
@@ -22,6 +23,18 @@ pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-re
 pub(crate) const WARNING: HeaderName = HeaderName::from_static("x-herdwick-warning");
 /// Nodes that a list could not take in.
 pub(crate) const PARTIAL: HeaderName = HeaderName::from_static("x-herdwick-partial");
+/// How many requests went first when this one began to wait; in a refusal how many wait. Absent where nobody waited.
+pub(crate) const POSITION: HeaderName = HeaderName::from_static("x-herdwick-position");
+/// The context that the router asked for in the client's place, in tokens.
+pub(crate) const CONTEXT: HeaderName = HeaderName::from_static("x-herdwick-context");
+/// What a client says of how urgent its request is: `interactive`, which is the default, or `batch`.
+const PRIORITY: HeaderName = HeaderName::from_static("x-herdwick-priority");
+/// By which clients name a conversation, in this order.
+static SESSIONS: [HeaderName; 2] =
+    [HeaderName::from_static("x-session-id"), HeaderName::from_static("x-openwebui-chat-id")];
+/// In which clients show who they are, in this order.
+static KEYS: [HeaderName; 3] =
+    [header::AUTHORIZATION, HeaderName::from_static("x-api-key"), HeaderName::from_static("api-key")];
 /// The request's id.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Which Herdwick answers, for `herdwick doctor` on other machines.
@@ -56,6 +69,24 @@ pub(crate) fn to_backend(call: &Call, host: HeaderValue, bearer: Option<HeaderVa
     headers.insert(header::CONTENT_TYPE, kind);
     headers.insert(REQUEST_ID, call.signature.clone());
     headers
+}
+
+/// What goes before what: whoever says nothing waits for the answer.
+pub(crate) fn class(headers: &HeaderMap) -> Class {
+    let said = headers.get(&PRIORITY).map(HeaderValue::as_bytes).unwrap_or_default();
+    if said.eq_ignore_ascii_case(b"batch") { Class::Batch } else { Class::Interactive }
+}
+
+/// The key that a client shows, in whichever header.
+pub(crate) fn key(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut keys = KEYS.iter().filter_map(|name| headers.get(name));
+    keys.next().map(HeaderValue::as_bytes).filter(|key| !key.is_empty())
+}
+
+/// What a client calls its conversation.
+pub(crate) fn session(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut sessions = SESSIONS.iter().filter_map(|name| headers.get(name));
+    sessions.next().map(HeaderValue::as_bytes).filter(|session| !session.is_empty())
 }
 
 /// Leaves of a backend's headers what the client may see.
@@ -117,6 +148,7 @@ mod tests {
             endpoint: Endpoint::Chat,
             headers: from,
             body: bytes::Bytes::new(),
+            spots: crate::options::Spots::default(),
             only_loads: false,
             pupil: crate::lesson::Pupil::of_nobody(Endpoint::Chat),
         };

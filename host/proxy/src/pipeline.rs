@@ -1,18 +1,21 @@
 //! The story of a request, on one screen. Start reading here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use herdwick_dialect::{Endpoint, Family};
 use herdwick_fleet::Profile;
+use herdwick_fleet::dispatch::Prompt;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use crate::admission::{self, Admitted};
+use crate::admission::{self, Admitted, Manner};
 use crate::aside::{self, Matter};
 use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::{Account, Followed};
 use crate::lesson::{self, Pace, Pupil};
+use crate::options::Dressing;
 use crate::peer::Peer;
 use crate::relay::Body;
 use crate::rescue::Problem;
@@ -70,7 +73,8 @@ async fn dispatch(
         Ok(Route::Beat(matter)) => Box::pin(beat(router, peer, matter, request)).await,
         _ if peer.is_draining() => Err(Problem::Draining),
         Ok(Route::Inference(endpoint)) => {
-            peer.unless_cut(Box::pin(infer(router, account, endpoint, request))).await
+            let inferring = infer(router, (account, peer.address()), endpoint, request);
+            peer.unless_cut(Box::pin(inferring)).await
         }
         Ok(Route::Show) => peer.unless_cut(Box::pin(show::show(router, account, request))).await,
         Ok(Route::Tags) => Ok(aggregate::tags(&router.snapshot(), &router.aliases)),
@@ -116,7 +120,7 @@ async fn beat(
 /// answer began is left out, and the fallback rules say what next.
 async fn infer(
     router: &Router,
-    account: &mut Account,
+    (account, client): (&mut Account, IpAddr),
     endpoint: Endpoint,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
@@ -126,6 +130,14 @@ async fn infer(
     let body = asked::rename(&mut asked, &router.aliases, body, &router.room)?;
     account.asks_for(&asked.model);
     let pupil = Pupil::new(endpoint, &head.headers, &asked);
+    let session = headers::session(&head.headers).or(asked.session.as_deref().map(str::as_bytes));
+    let manner = Manner {
+        client: router.dispatcher.client(headers::key(&head.headers), client),
+        class: headers::class(&head.headers),
+        bytes: body.len() as u64,
+        context: asked.spots.context.filter(|_| endpoint.family() == Family::Ollama),
+        prompt: Prompt { session: session.map(|name| router.dispatcher.session(name)), ..Prompt::default() },
+    };
     let mut profile = Profile {
         id: account.id(),
         model: asked.model,
@@ -144,12 +156,13 @@ async fn infer(
         endpoint,
         headers: head.headers,
         body,
+        spots: asked.spots,
         only_loads: asked.only_loads,
         pupil,
     };
     let mut tries = Tries::new(&router.limits, asked.written);
     loop {
-        let ended = match attempt(router, account, &profile, &call, &mut tries).await {
+        let ended = match attempt(router, account, (&profile, &manner, &call), &mut tries).await {
             Ok(response) => return Ok(response),
             Err(ended) => ended,
         };
@@ -173,21 +186,16 @@ fn estimate(router: &Router, pupil: &Pupil, profile: &mut Profile, prompt_bytes:
 async fn attempt(
     router: &Router,
     account: &mut Account,
-    profile: &Profile,
-    call: &Call,
+    (profile, manner, call): (&Profile, &Manner, &Call),
     tries: &mut Tries,
 ) -> Result<Response<Body>, Option<Ended>> {
-    let Admitted { mut ticket, retry } =
-        match account.waits_for(admission::admit(router, profile, tries)).await {
-            Ok(admitted) => admitted,
-            // Only the tries of this request know how each of them ended.
-            Err(Problem::NodesFailed { .. }) => return Err(Some(tries.exhausted())),
-            Err(problem) => return Err(Some(problem.into())),
-        };
+    let admitted = account.waits_for(admission::admit(router, profile, manner, tries)).await;
+    let Admitted { mut ticket, retry, place } = admitted.map_err(Some)?;
     account.asks(&ticket);
     let began = Instant::now();
     let mut vigil = Vigil::over_request(&router.scene, ticket.backend.row, &profile.model);
-    let asked = vigil.over(attempt::ask(router, &ticket.backend, call)).await;
+    let dressing = Dressing::of(call, &ticket);
+    let asked = vigil.over(attempt::ask(router, &ticket.backend, call, dressing)).await;
     let asked = asked.unwrap_or_else(|sign| Err(Failure::Hung(sign)));
     drop(retry);
     match asked {
@@ -198,10 +206,18 @@ async fn attempt(
             }
             if let Content::Whole(_, facts) = &answer.body {
                 account.learns(facts.figures);
+                ticket.counted(facts.figures.answer_tokens);
                 ticket.lesson.end(lesson::Ended::Whole, facts.figures, 0, Pace::default());
             }
-            let why = ticket.why();
-            let response = answer::response(answer, (ticket, vigil), profile, &why);
+            let why = ticket.why(tries.advised_row());
+            let mut response = answer::response(answer, (ticket, vigil), profile, &why);
+            let said = response.headers_mut();
+            if let Some(place) = place {
+                said.insert(headers::POSITION, place.ahead.into());
+            }
+            if let Some(context) = dressing.context {
+                said.insert(headers::CONTEXT, context.into());
+            }
             account.because(why);
             Ok(response)
         }

@@ -6,8 +6,8 @@ use herdwick_fleet::Snapshot;
 use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 
-use crate::admission;
 use crate::headers::VERSION;
+use crate::lacking;
 use crate::relay::Body;
 use crate::rescue::Problem;
 
@@ -26,7 +26,7 @@ pub(crate) fn ready(snapshot: &Snapshot, draining: bool) -> Result<Response<Body
     if snapshot.backends().iter().any(|backend| backend.takes_work()) {
         return Ok(plain("ready"));
     }
-    Err(admission::nobody(snapshot))
+    Err(lacking::nobody(snapshot))
 }
 
 fn plain(text: &'static str) -> Response<Body> {

@@ -188,12 +188,13 @@ impl Stream {
 
     /// Takes in the next piece.
     fn take(&mut self, data: Bytes) {
-        if let Some(ticket) = &self.ticket {
-            ticket.backend.live.mark_flowing();
-        }
         let Ok(mut whole) = self.frames.push(data) else {
             return self.break_off(Break::Garbled);
         };
+        if let Some(ticket) = &self.ticket {
+            ticket.backend.live.mark_flowing();
+            ticket.progresses(frames(self.endpoint.framing(), &whole));
+        }
         match self.ending.read(&whole) {
             Ok(()) => {
                 self.ready = Some(whole).filter(|whole| !whole.is_empty());
@@ -221,6 +222,7 @@ impl Stream {
         let Some(mut ticket) = self.ticket.take() else { return };
         let has_failed = self.ending.end() == End::Failed;
         let how = if has_failed { Ended::Broken } else { how };
+        ticket.counted(self.ending.figures().answer_tokens);
         ticket.lesson.end(how, self.ending.figures(), self.ending.frames(), self.pace);
         if has_failed {
             ticket.broke(fleet::Failure::Status);
@@ -296,6 +298,17 @@ impl Drop for Stream {
     fn drop(&mut self) {
         // Whoever lets go of an answer that goes on is its client.
         self.let_go(Ended::Left);
+    }
+}
+
+/// About how many frames there are, which is about how many tokens.
+fn frames(framing: Framing, whole: &[u8]) -> u32 {
+    let lines = whole.iter().filter(|byte| **byte == b'\n').count();
+    let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+    match framing {
+        Framing::Lines => lines,
+        // One line of data and an empty one; Anthropic's and the newer ones of OpenAI's have a name before.
+        Framing::Events => lines.div_ceil(3),
     }
 }
 

@@ -10,7 +10,7 @@ use herdwick_fleet::{ModelName, RequestId};
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::{Method, Response, StatusCode};
 
-use crate::headers::{ERROR_CODE, SHOULD_RETRY};
+use crate::headers::{ERROR_CODE, POSITION, SHOULD_RETRY};
 use crate::relay::Body;
 use crate::routes::Refusal;
 
@@ -87,13 +87,24 @@ pub(crate) enum Problem {
     /// A plugin failed without which nothing shall be answered.
     PluginFailed { plugin: String },
     /// Too many wait for the model already.
-    QueueFull { name: String, waiting: usize },
+    QueueFull { name: String, queue: Queue },
+    /// One client has more waiting than others leave it room for.
+    RateLimited { queue: Queue },
     /// The bodies of all requests together take all the memory that they may, `limit` bytes.
     BodiesFull { limit: usize },
     /// The router was told to stop.
     Draining,
     /// It waited as long as one may.
-    QueueTimeout { name: String, seconds: u64 },
+    QueueTimeout { name: String, seconds: u64, retry_after: Duration },
+}
+
+/// A line that has no room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queue {
+    /// How many wait.
+    pub(crate) waiting: usize,
+    /// When they are predicted to be through.
+    pub(crate) retry_after: Duration,
 }
 
 impl Problem {
@@ -134,6 +145,7 @@ impl Problem {
             Self::PluginFailed { .. } => (StatusCode::SERVICE_UNAVAILABLE, "plugin_failed"),
             Self::BodiesFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
             Self::QueueFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_full"),
+            Self::RateLimited { .. } => (StatusCode::TOO_MANY_REQUESTS, "rate_limited"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             Self::QueueTimeout { .. } => (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout"),
         }
@@ -166,9 +178,9 @@ impl Problem {
     /// Seconds after which trying again makes sense.
     fn retry_after(&self) -> u32 {
         match self {
-            Self::AllTripped { rest, .. } => {
-                u32::try_from(rest.as_secs()).unwrap_or(u32::MAX).saturating_add(1)
-            }
+            Self::AllTripped { rest, .. } => seconds(*rest),
+            Self::QueueFull { queue, .. } | Self::RateLimited { queue } => seconds(queue.retry_after),
+            Self::QueueTimeout { retry_after, .. } => seconds(*retry_after),
             _ => RETRY_AFTER_S,
         }
     }
@@ -186,7 +198,10 @@ impl Problem {
         if let Self::Method { allow, .. } = self {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if let Self::QueueFull { queue, .. } | Self::RateLimited { queue } = self {
+            headers.insert(POSITION, HeaderValue::from(queue.waiting));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
             headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after()));
         } else if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
             // OpenAI's and Anthropic's clients would try some of these again, for nothing.
@@ -321,7 +336,7 @@ impl fmt::Display for Problem {
             Self::AllTripped { name, nodes, rest } => write!(
                 out,
                 "every node that has model '{name}' failed lately: {nodes}; try again in {} s, and see `herdwick status`",
-                rest.as_secs() + 1
+                seconds(*rest)
             ),
             Self::OtherApi { name, nodes } => write!(
                 out,
@@ -360,9 +375,18 @@ impl fmt::Display for Problem {
                 "the plugin {plugin} failed, and its on_fault = \"reject\" wants no answer without it; \
                  `herdwick plugins list` says why"
             ),
-            Self::QueueFull { name, waiting } => {
-                write!(out, "{waiting} requests wait for model '{name}' already; try again later")
-            }
+            Self::QueueFull { name, queue } => write!(
+                out,
+                "{} requests wait for model '{name}' already; try again in {} s",
+                queue.waiting,
+                seconds(queue.retry_after)
+            ),
+            Self::RateLimited { queue } => write!(
+                out,
+                "{} requests of this client wait already, and others wait too; try again in {} s",
+                queue.waiting,
+                seconds(queue.retry_after)
+            ),
             Self::BodiesFull { limit } => write!(
                 out,
                 "requests of {} MiB are under way, which is as much as the router holds; try again later, or give it \
@@ -372,12 +396,17 @@ impl fmt::Display for Problem {
             Self::Draining => {
                 out.write_str("the router is stopping; ask another one, or this one once it is up again")
             }
-            Self::QueueTimeout { name, seconds } => write!(
+            Self::QueueTimeout { name, seconds, .. } => write!(
                 out,
                 "no slot for model '{name}' came free within {seconds} s; try again later or add a node that has it"
             ),
         }
     }
+}
+
+/// Whole seconds, and never too few of them.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
 }
 
 /// A client's text inside ours: quoted, escaped, cut.
@@ -420,9 +449,13 @@ mod tests {
 
     #[test]
     fn what_may_be_tried_again_says_when() {
-        for problem in
-            [Problem::QueueFull { name: "m".into(), waiting: 256 }, Problem::NoNode { nodes: String::new() }]
-        {
+        for problem in [
+            Problem::QueueFull {
+                name: "m".into(),
+                queue: Queue { waiting: 256, retry_after: Duration::from_millis(7_100) },
+            },
+            Problem::NoNode { nodes: String::new() },
+        ] {
             assert!(
                 problem.response(Family::OpenAi, RequestId::new(0, 0)).headers().contains_key(RETRY_AFTER),
                 "{problem}"

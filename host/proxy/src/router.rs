@@ -8,13 +8,14 @@ use arc_swap::ArcSwap;
 use herdwick_fleet::{Counters, Generation, LivePolicy, Moment, Outcomes, Ring, Snapshot};
 use tokio::sync::{Semaphore, watch};
 
-use crate::admission::Line;
 use crate::aliases::Aliases;
 use crate::aside::Aside;
 use crate::budget::Budget;
+use crate::dispatcher::Dispatcher;
 use crate::encoding::DECODERS;
 use crate::gate::{Gate, Trust};
 use crate::ids::Ids;
+use crate::loading::Loads;
 use crate::room::Room;
 use crate::scene::Scene;
 use crate::upstream::Pools;
@@ -82,6 +83,8 @@ pub struct Parts {
     pub published: watch::Receiver<Generation>,
     /// The live signals.
     pub policy: Arc<dyn LivePolicy>,
+    /// Who decides when and where requests run.
+    pub dispatcher: Arc<Dispatcher>,
     /// Where decisions are kept.
     pub ring: Arc<Ring>,
     /// Who answers what is not for a model.
@@ -100,7 +103,8 @@ pub struct Router {
     pub(crate) aliases: Aliases,
     pub(crate) gate: Gate,
     pub(crate) room: Arc<Room>,
-    pub(crate) line: Line,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) loads: Loads,
     pub(crate) pools: Pools,
     pub(crate) ids: Ids,
     pub(crate) budget: Budget,
@@ -123,6 +127,7 @@ impl Router {
             fleet,
             published,
             policy,
+            dispatcher,
             ring,
             aside,
             outcomes,
@@ -134,7 +139,8 @@ impl Router {
             aliases,
             gate: Gate::new(trust),
             room: Room::new(limits.bodies_total),
-            line: Line::default(),
+            dispatcher,
+            loads: Loads::default(),
             pools: Pools::default(),
             ids: Ids::default(),
             budget: Budget::default(),

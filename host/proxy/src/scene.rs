@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use herdwick_fleet::{Backend, Counters, Event, Moment, Outcomes, Snapshot, Turn, breaker};
+use herdwick_fleet::{
+    Backend, Candidate, Counters, Event, Failure as Class, Moment, Outcomes, Snapshot, Turn, breaker,
+};
+
+use crate::attempt::Failure;
 
 /// Shared by everything under way.
 pub(crate) struct Scene {
@@ -23,6 +27,24 @@ impl Scene {
 
     pub(crate) fn now(&self) -> Moment {
         Moment::on(self.start, Instant::now())
+    }
+
+    /// A backend failed before its answer began, which says something to everybody who would be sent there next.
+    pub(crate) fn failed(&self, candidate: &Candidate, failure: &Failure, was_cold: bool) {
+        let (now, Candidate { backend, holding }) = (self.now(), candidate);
+        match failure.class() {
+            Class::ModelMissing => holding.live.mark_denied(now),
+            Class::Overloaded => holding.live.mark_busy(now),
+            _ => {}
+        }
+        let breaker = &backend.live.breaker;
+        let turn = match failure {
+            Failure::Hung(_) => breaker.hung(now),
+            // It did as it was told, and not as it was meant: that is between us and its version.
+            Failure::OnlyLoaded => None,
+            failure => breaker.failed(failure.class(), was_cold, now),
+        };
+        self.turned(backend, turn);
     }
 
     /// Tells how a backend's breaker turned, if it did. When all of them fell at once, none did.

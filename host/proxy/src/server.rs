@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::connection::{self, Client};
+use crate::dispatcher;
 use crate::listen::Listeners;
 use crate::peer::Peer;
 use crate::router::Router;
@@ -51,6 +52,8 @@ pub async fn serve(router: Arc<Router>, listeners: Listeners, stop: watch::Recei
     let drain = router.limits.drain;
     let seats = Arc::new(Seats::new(router.limits.connections, router.limits.connections_per_client));
 
+    // It ends with the runtime.
+    tokio::spawn(dispatcher::run(Arc::clone(&router)));
     let open = Door { router, seats, draining: Arc::clone(&draining), phases, running: Some(running) };
     let mut closing = open.clone();
     closing.running = None;

@@ -13,10 +13,11 @@ use tokio::time::timeout;
 use crate::attempt::{self, Call, Content, Failure};
 use crate::ending::Account;
 use crate::lesson::Pupil;
+use crate::options::{Dressing, Spots};
 use crate::relay::Body;
 use crate::rescue::Problem;
 use crate::router::Router;
-use crate::{admission, asked, encoding, headers};
+use crate::{asked, encoding, headers, lacking};
 
 /// Machines that are asked before giving up; a fleet that fails is not asked all round.
 const MOST: usize = 3;
@@ -44,7 +45,7 @@ pub(crate) async fn show(
     if holders.is_empty() {
         let profile = profile(account, &asked);
         let field = Field::survey(&profile, &snapshot, &[], router.now());
-        return Err(admission::lacking(&field, &snapshot, &profile, &asked.written));
+        return Err(lacking::lacking(&field, &snapshot, &profile, &asked.written));
     }
     drop(snapshot);
     let call = Call {
@@ -53,13 +54,14 @@ pub(crate) async fn show(
         endpoint: Endpoint::Show,
         headers: head.headers,
         body,
+        spots: Spots::default(),
         only_loads: true,
         pupil: Pupil::of_nobody(Endpoint::Show),
     };
     let mut told = Vec::new();
     let mut denied = 0;
     for backend in holders.iter().take(MOST) {
-        let asked = timeout(PATIENCE, attempt::ask(router, backend, &call)).await;
+        let asked = timeout(PATIENCE, attempt::ask(router, backend, &call, Dressing::default())).await;
         match asked.unwrap_or(Err(Failure::Garbled("it does not answer"))) {
             Ok(answer) => {
                 let mut response = Response::from_parts(answer.head, content(answer.body));
@@ -73,7 +75,7 @@ pub(crate) async fn show(
         }
     }
     if denied == told.len() {
-        let nearest = admission::nearest(&router.snapshot(), &asked.model);
+        let nearest = lacking::nearest(&router.snapshot(), &asked.model);
         return Err(Problem::ModelNotFound { name: asked.written, nearest });
     }
     Err(Problem::NodesFailed { name: asked.written, attempts: told.join(", ") })

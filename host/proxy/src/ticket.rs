@@ -1,87 +1,81 @@
-//! The right to ask one backend: the slot that was taken and the decision behind it. Giving it back, however
-//! the request ends, lets the next one in.
+//! The right to ask one backend: the run that dispatch began for a request, with the decision behind it. Giving it back,
+//! however the request ends, lets the next one in.
 
 use std::sync::Arc;
 
-use herdwick_fleet::live::{HoldingLive, LoadCredit};
-use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, SlotGuard, Trial};
-use tokio::sync::Notify;
+use herdwick_fleet::dispatch::{Grant, RunEnd};
+use herdwick_fleet::{Backend, Candidate, Decision, Failure as Class, Residency, RowId, Trial};
 
 use crate::attempt::Failure;
+use crate::dispatcher::Dispatcher;
 use crate::lesson::Lesson;
+use crate::router::Router;
 use crate::scene::Scene;
 
-/// A slot and its decision. Dropping it frees the slot and wakes those that wait.
+/// A run under way. Dropping it ends it.
 pub(crate) struct Ticket {
     pub(crate) backend: Arc<Backend>,
     pub(crate) decision: Arc<Decision>,
-    live: Arc<HoldingLive>,
-    /// This request's part in a load, until an answer proves the model resident.
-    load: Option<LoadCredit>,
+    /// The context to ask for, as dispatch has it.
+    pub(crate) context: Option<u32>,
     /// What its answer will teach, until it ends.
     pub(crate) lesson: Box<Lesson>,
-    slot: Option<SlotGuard>,
+    grant: Box<Grant>,
+    /// The model had to be loaded for it.
+    was_cold: bool,
+    is_answered: bool,
+    /// Tokens of the answer, once its backend told.
+    tokens: Option<u64>,
     /// Its backend failed lately, and is tried by a few at a time.
     trial: Option<Trial>,
     scene: Arc<Scene>,
-    freed: Arc<Notify>,
+    dispatcher: Arc<Dispatcher>,
 }
 
 impl Ticket {
-    /// Takes a slot of the best candidate; `None` if there is none, or somebody else took its last slot.
-    pub(crate) fn take(
-        decision: &Arc<Decision>,
-        best: Option<&Candidate>,
-        scene: &Arc<Scene>,
-        freed: &Arc<Notify>,
-    ) -> Option<Self> {
-        let best = best?;
-        let Candidate { backend, holding } = best;
-        let live = Arc::clone(&holding.live);
-        let slot = live.slots.try_acquire()?;
+    /// Of what was granted.
+    pub(crate) fn of(grant: Box<Grant>, router: &Router) -> Self {
+        let (backend, decision) = (Arc::clone(&grant.backend), Arc::clone(&grant.decision));
         let ranked = decision.ranked.iter().find(|ranked| ranked.row == backend.row);
         let residency = ranked.and_then(|ranked| ranked.residency);
-        let loads = matches!(residency, Some(Residency::OnDisk | Residency::Warm | Residency::Loading));
-        let load = loads.then(|| live.join_load(scene.now()));
-        Some(Self {
-            backend: Arc::clone(backend),
-            decision: Arc::clone(decision),
-            live,
-            load,
-            lesson: Box::new(Lesson::begin(best, residency, scene)),
-            slot: Some(slot),
+        let candidate = Candidate { backend: Arc::clone(&backend), holding: Arc::clone(&grant.holding) };
+        Self {
+            context: grant.context,
+            lesson: Box::new(Lesson::begin(&candidate, residency, &router.scene)),
+            was_cold: residency.is_some_and(|residency| residency < Residency::Resident),
+            is_answered: false,
+            tokens: None,
             trial: backend.live.breaker.begin(),
-            scene: Arc::clone(scene),
-            freed: Arc::clone(freed),
-        })
+            scene: Arc::clone(&router.scene),
+            dispatcher: Arc::clone(&router.dispatcher),
+            backend,
+            decision,
+            grant,
+        }
     }
 
-    /// Why this backend, in one line: the decision's reason, unless a fallback rule advised another than its best.
-    pub(crate) fn why(&self) -> String {
+    /// Why this backend, in one line: the decision's reason, unless another than its best was taken.
+    pub(crate) fn why(&self, advised: Option<RowId>) -> String {
+        let name = &self.backend.node.name;
         match self.decision.ranked.first() {
+            Some(best) if best.row != self.backend.row && advised == Some(self.backend.row) => {
+                format!("{name} as a fallback rule advised after a failure")
+            }
             Some(best) if best.row != self.backend.row => {
-                format!("{} as a fallback rule advised after a failure", self.backend.node.name)
+                format!(
+                    "{name} has a free slot; {} would cost less, and to wait for it does not pay",
+                    best.node
+                )
             }
             _ => self.decision.why(),
         }
     }
 
-    /// The backend failed before its answer began, which says something to everybody who would be sent there next.
+    /// The backend failed before its answer began.
     pub(crate) fn failed(&self, failure: &Failure) {
-        let now = self.scene.now();
-        match failure.class() {
-            Class::ModelMissing => self.live.mark_denied(now),
-            Class::Overloaded => self.live.mark_busy(now),
-            _ => {}
-        }
-        let breaker = &self.backend.live.breaker;
-        let turn = match failure {
-            Failure::Hung(_) => breaker.hung(now),
-            // It did as it was told, and not as it was meant: that is between us and its version.
-            Failure::OnlyLoaded => None,
-            failure => breaker.failed(failure.class(), self.load.is_some(), now),
-        };
-        self.scene.turned(&self.backend, turn);
+        let candidate =
+            Candidate { backend: Arc::clone(&self.backend), holding: Arc::clone(&self.grant.holding) };
+        self.scene.failed(&candidate, failure, self.was_cold);
     }
 
     /// Its answer broke off after it had begun.
@@ -94,21 +88,32 @@ impl Ticket {
     /// must not look like one that is ready.
     pub(crate) fn succeeded(&mut self) {
         let now = self.scene.now();
-        self.live.credit_success(now);
-        let turn = self.backend.live.breaker.succeeded(self.load.take().is_some(), now);
+        self.is_answered = true;
+        self.dispatcher.answering(self.grant.run);
+        let turn = self.backend.live.breaker.succeeded(self.was_cold, now);
         self.scene.turned(&self.backend, turn);
-        if self.trial.is_some() {
-            // More may try it now than before.
-            self.freed.notify_waiters();
-        }
+    }
+
+    /// So many pieces of its answer came.
+    pub(crate) fn progresses(&self, pieces: u32) {
+        self.grant.progress.pieces(pieces);
+    }
+
+    /// Its backend told how long the answer is.
+    pub(crate) fn counted(&mut self, tokens: Option<u64>) {
+        self.tokens = tokens.or(self.tokens);
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        // First the slot, then the word that it is free.
-        self.slot = None;
+        // Whoever is let in next may be the next to try it.
         self.trial = None;
-        self.freed.notify_waiters();
+        let pieces = f64::from(self.grant.progress.count());
+        let end = match self.is_answered {
+            true => RunEnd::Answered { tokens: self.tokens.map_or(pieces, |tokens| tokens as f64) },
+            false => RunEnd::Failed,
+        };
+        self.dispatcher.ended(self.grant.run, end);
     }
 }

@@ -8,6 +8,7 @@ use herdwick_fleet::{Decision, Failure as Class, PluginId, RowId, SignalPolicy, 
 use tokio::time::Instant;
 
 use crate::attempt::{Answered, Failure};
+use crate::loading::LoadFailure;
 use crate::rescue::Problem;
 use crate::router::Limits;
 use crate::ticket::Ticket;
@@ -126,6 +127,15 @@ impl Tries {
             Failure::Answered(answered) => Some(answered),
             _ => None,
         };
+    }
+
+    /// A load that it waited for failed.
+    pub(crate) fn load_failed(&mut self, node: &Arc<str>, failed: LoadFailure) {
+        if self.told.len() < TOLD {
+            self.told.push(failed.told);
+        }
+        self.last_node = Some(Arc::clone(node));
+        self.answered = failed.answered.or(self.answered.take());
     }
 
     /// Asks the rules what next, unless nothing more may happen.

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use herdwick_fleet::{Backend, BackendId, Origin};
 use http::{HeaderValue, Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -15,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::headers;
+use crate::rope::Rope;
 
 /// Idle connections kept per backend. More requests than this at once open connections that end with them.
 const IDLE: usize = 64;
@@ -95,14 +94,14 @@ pub(crate) struct Pool {
 /// Connections that nobody uses, and since when; the last one that was used is the last.
 #[derive(Default)]
 struct Idle {
-    connections: Vec<(SendRequest<Full<Bytes>>, Instant)>,
+    connections: Vec<(SendRequest<Rope>, Instant)>,
     /// Whether somebody lets go of those that are old.
     is_swept: bool,
 }
 
 /// A connection in use. Dropping it closes it, which is how a backend learns that its client left.
 pub(crate) struct Link {
-    sender: SendRequest<Full<Bytes>>,
+    sender: SendRequest<Rope>,
     pool: Arc<Pool>,
 }
 
@@ -129,7 +128,7 @@ impl Pools {
 pub(crate) async fn send(
     pool: &Arc<Pool>,
     origin: &Origin,
-    request: impl Fn() -> Request<Full<Bytes>>,
+    request: impl Fn() -> Request<Rope>,
     connect: Duration,
 ) -> Result<(Response<Incoming>, Link), Failure> {
     while let Some(mut sender) = pool.take() {
@@ -185,7 +184,7 @@ impl Pool {
 
     /// The connection that was used last and can take a request now. One that cannot yet stays: its backend may still
     /// read what it answered already.
-    fn take(&self) -> Option<SendRequest<Full<Bytes>>> {
+    fn take(&self) -> Option<SendRequest<Rope>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.sweep();
         let ready = idle.connections.iter().rposition(|(sender, _)| sender.is_ready())?;
@@ -230,7 +229,7 @@ impl Link {
     }
 }
 
-async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Full<Bytes>>, Failure> {
+async fn open(origin: &Origin, patience: Duration) -> Result<SendRequest<Rope>, Failure> {
     let address = (origin.host.as_str(), origin.port);
     let stream = timeout(patience, TcpStream::connect(address))
         .await

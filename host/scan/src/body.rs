@@ -24,6 +24,8 @@ pub struct Body<'a> {
     pub options: Option<Value<'a>>,
     /// `options.num_ctx`, tokens, its fraction cut off as Ollama does. Not checked against anything.
     pub num_ctx: Option<u64>,
+    /// `options.num_ctx` as it stands there, `null` included.
+    pub num_ctx_at: Option<Value<'a>>,
     /// `options.num_predict`, tokens; negative ones have meanings of Ollama's own.
     pub num_predict: Option<i64>,
     /// The smallest of `max_tokens`, `max_completion_tokens` and `max_output_tokens` that is not negative.
@@ -168,7 +170,10 @@ impl<'a> Body<'a> {
             cursor.object(|cursor, key| {
                 seen.note(key)?;
                 match key.raw() {
-                    b"num_ctx" => self.num_ctx = at_least_zero(cursor, "num_ctx")?,
+                    b"num_ctx" => {
+                        let (value, tokens) = cursor.spanned(|cursor| at_least_zero(cursor, "num_ctx"))?;
+                        (self.num_ctx, self.num_ctx_at) = (tokens, Some(value));
+                    }
                     b"num_predict" => self.num_predict = number(cursor, "num_predict")?,
                     _ => cursor.value()?,
                 }

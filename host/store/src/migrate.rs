@@ -10,8 +10,11 @@ use crate::error::StoreError;
 use crate::folder::make_private;
 
 /// The steps, in order; the first makes version 1. A step that was released is never changed.
-pub(crate) const STEPS: [&str; 2] =
-    [include_str!("../schema/0001_nodes.sql"), include_str!("../schema/0002_learned.sql")];
+pub(crate) const STEPS: [&str; 3] = [
+    include_str!("../schema/0001_nodes.sql"),
+    include_str!("../schema/0002_learned.sql"),
+    include_str!("../schema/0003_pins.sql"),
+];
 /// Tells our databases from those of other programs (`PRAGMA application_id`): `Hrdw`.
 pub(crate) const APPLICATION: i64 = 0x4872_6477;
 /// Copies that are kept. One is for whoever goes back a version, the others for whoever notices late.

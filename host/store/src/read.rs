@@ -1,8 +1,8 @@
 //! Rows into records. A row that makes no sense is no row of ours: the file is broken then.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer};
+use herdwick_fleet::{BackendKind, ModelName, NodeId, Origin, Remembered, RememberedServer};
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Row};
 
@@ -30,6 +30,11 @@ pub(crate) fn all(connection: &Connection) -> rusqlite::Result<Vec<Record>> {
     })?;
     with("SELECT node, name, value FROM labels", |record, row| {
         record.node.labels.insert(row.get(1)?, row.get(2)?);
+        Ok(())
+    })?;
+    with("SELECT node, model FROM pins", |record, row| {
+        // A name that a later version may have is none that this one could pin.
+        record.node.pins.extend(ModelName::parse(&row.get::<_, String>(1)?).ok());
         Ok(())
     })?;
     with("SELECT node, since FROM drains", |record, row| {
@@ -64,6 +69,7 @@ fn node(row: &Row<'_>) -> rusqlite::Result<Record> {
         servers: Vec::new(),
         labels: BTreeMap::new(),
         drained: false,
+        pins: BTreeSet::new(),
     };
     let seen = |index: usize| -> rusqlite::Result<_> { Ok(row.get::<_, Option<i64>>(index)?.and_then(time)) };
     Ok(Record { node, first_seen: seen(5)?, last_seen: seen(6)?, drained_since: None })

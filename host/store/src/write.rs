@@ -30,6 +30,10 @@ pub(crate) fn keep(to: &Connection, node: &Remembered, now: SystemTime) -> rusql
     for (name, value) in &node.labels {
         to.execute("INSERT INTO labels (node, name, value) VALUES (?1, ?2, ?3)", params![id, name, value])?;
     }
+    to.execute("DELETE FROM pins WHERE node = ?1", [id])?;
+    for model in &node.pins {
+        to.execute("INSERT INTO pins (node, model) VALUES (?1, ?2)", params![id, model.as_str()])?;
+    }
     match node.drained {
         true => to.execute(
             "INSERT INTO drains (node, since) VALUES (?1, ?2) ON CONFLICT (node) DO NOTHING",

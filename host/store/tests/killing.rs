@@ -162,6 +162,7 @@ fn node(machine: u64, round: u64) -> Remembered {
         servers: vec![RememberedServer { port, kind: BackendKind::Ollama, origin, slots: None }],
         labels: BTreeMap::from([("round".to_owned(), round.to_string())]),
         drained: round.is_multiple_of(2),
+        pins: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | `POST /admin/v1/bench` | [`StartBench`] | [`BenchView`], as it begins |
 //! | `GET /admin/v1/bench/{run}` | | [`BenchView`], as far as it is |
-//! | `DELETE /admin/v1/bench/{run}` | | [`BenchView`], when nothing of it is left |
+//! | `DELETE /admin/v1/bench/{run}` | | [`BenchView`], as it begins to end; `GET` tells when nothing of it is left |
 //! | `GET /admin/v1/bench` | | [`BenchRunsView`], those that came to their end |
 //!
 //! A run goes on as long as somebody asks how far it is, every [`LEASE_S`] seconds at least: whoever is killed while it

@@ -198,7 +198,7 @@ impl HolderView {
             origin: backend.origin.to_string(),
             reach: NodeView::reach_of(backend).to_owned(),
             digest: holding.model.digest.clone(),
-            model: ModelView::new(holding, now),
+            model: ModelView::new(backend, holding, now),
             speed: SpeedView::new(backend, holding, now),
         }
     }

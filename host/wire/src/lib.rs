@@ -9,6 +9,7 @@ mod hex;
 pub mod learned;
 pub mod machine;
 pub mod nodes;
+pub mod residence;
 pub mod seal;
 pub mod session;
 pub mod status;

@@ -106,6 +106,9 @@ pub struct ModelView {
     pub vram_bytes: Option<u64>,
     /// The context it was loaded with, in tokens, while resident.
     pub context_tokens: Option<u32>,
+    /// Whether its operator wants it in memory, whatever comes.
+    #[serde(default)]
+    pub pinned: bool,
     /// Requests that run now.
     pub busy: u32,
     /// Requests that it takes at once.
@@ -186,7 +189,7 @@ impl NodeView {
             failed_ratio: backend.live.breaker.share(now),
             version: backend.version.to_string(),
             seen_s: backend.seen.map(|seen| now.since(seen).as_secs()),
-            models: backend.holdings.values().map(|holding| ModelView::new(holding, now)).collect(),
+            models: backend.holdings.values().map(|holding| ModelView::new(backend, holding, now)).collect(),
             ..Self::of(&backend.node, now)
         }
     }
@@ -216,7 +219,7 @@ fn caution(backend: &Backend, now: Moment) -> Option<String> {
 }
 
 impl ModelView {
-    pub(crate) fn new(holding: &Holding, now: Moment) -> Self {
+    pub(crate) fn new(backend: &Backend, holding: &Holding, now: Moment) -> Self {
         let residency = holding.residency(now);
         let resident = holding.resident(now);
         Self {
@@ -226,6 +229,7 @@ impl ModelView {
             bytes: holding.model.bytes,
             vram_bytes: resident.map(|loaded| loaded.vram_bytes),
             context_tokens: resident.and_then(|loaded| loaded.context_tokens),
+            pinned: backend.node.pins.contains(&holding.model.name),
             busy: holding.live.slots.busy(),
             slots: holding.live.slots.total(),
         }

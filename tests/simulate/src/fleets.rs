@@ -113,7 +113,7 @@ const RTX4090: Kind = Kind {
 const RTX6000: Kind = Kind {
     name: "rtx6000",
     slots: 4,
-    memory_gb: 36.0,
+    memory_gb: 47.0,
     decode: 110.0,
     prefill: 4_500.0,
     disk_gb_s: 2.5,

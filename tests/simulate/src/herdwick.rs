@@ -12,13 +12,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use herdwick_fleet::breaker::suspects_itself;
 use herdwick_fleet::dispatch::{
     Action as Order, Arrival, Ask, Client, Dispatch, Grant, LoadEnd, LoadId, Refusal as Why, Rules, RunEnd,
     World as Sky,
 };
+use herdwick_fleet::hang::Watch;
 use herdwick_fleet::{
-    Backend, Candidate, Claim, Column, Fleet, Holding, ModelName, Moment, NodeId, Observation, Profile,
-    RequestId, Residency, RowId, SignalPolicy, Snapshot,
+    Backend, Candidate, Claim, Column, Failure, Fleet, Holding, ModelName, Moment, NodeId, Observation,
+    Profile, RequestId, Residency, RowId, SignalPolicy, Snapshot, Trial,
 };
 
 use self::lesson::{Busy, Lesson};
@@ -72,8 +74,22 @@ struct Running {
     node: NodeNo,
     first: Option<Moment>,
     lesson: Option<Lesson>,
+    /// It counts as one that tries its backend, if anything is held against that.
+    _trial: Option<Trial>,
+    /// Whether its model had to be loaded.
+    was_cold: bool,
+    watch: Watch,
     /// Since when its backend cannot be reached, as far as anybody knows.
     cut_off: Option<Moment>,
+}
+
+/// What went wrong with an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// It failed.
+    Failed(Failure),
+    /// It was given up.
+    Hangs,
 }
 
 /// A load that was ordered.
@@ -193,7 +209,11 @@ impl Herdwick {
         let cached = cached_tokens(&grant);
         self.busy.count(node, open.request.model, 1.0, now);
         let lesson = Some(Lesson::begin(&candidate, (node, cached), &mut self.busy, now));
-        open.run = Some(Running { grant, node, first: None, lesson, cut_off: None });
+        let trial = grant.backend.live.breaker.begin();
+        let was_cold = !matches!(grant.holding.residency(now), Some((Residency::Resident, _)));
+        let watch = Watch::default();
+        open.run =
+            Some(Running { grant, node, first: None, lesson, _trial: trial, was_cold, watch, cut_off: None });
         actions.push(Action::Send(no, node));
     }
 
@@ -220,10 +240,15 @@ impl Herdwick {
     }
 
     /// An attempt came to nothing: it is tried elsewhere, unless the client has seen some of it or all tries are used up.
-    fn fail(&mut self, no: usize, now: Moment, actions: &mut Vec<Action>) {
+    fn fail(&mut self, no: usize, (how, now): (Trouble, Moment), actions: &mut Vec<Action>) {
         let Some(open) = self.open.get_mut(&no) else { return };
         let Some(running) = open.run.take() else { return };
         open.tried.push(running.grant.backend.row);
+        let breaker = &running.grant.backend.live.breaker;
+        match how {
+            Trouble::Failed(failure) => breaker.failed(failure, running.was_cold, now),
+            Trouble::Hangs => breaker.hung(now),
+        };
         let model = open.request.model;
         let may_try = running.first.is_none() && open.tried.len() < TRIES;
         let end = match running.first {
@@ -242,6 +267,7 @@ impl Herdwick {
         let Some(running) = self.open.get_mut(&no).and_then(|open| open.run.as_mut()) else { return };
         running.first = Some(now);
         running.grant.holding.live.credit_success(now);
+        running.grant.backend.live.breaker.succeeded(running.was_cold, now);
         self.dispatch.answering(running.grant.run, now);
     }
 
@@ -304,6 +330,8 @@ impl Herdwick {
             self.fleet.expire(now);
         }
         self.snapshot = self.fleet.snapshot();
+        let breakers = self.snapshot.backends().iter().map(|backend| &backend.live.breaker);
+        suspects_itself(breakers, now);
     }
 
     /// Asks servers whose agents are silent, as the poller does.
@@ -331,33 +359,38 @@ impl Herdwick {
 
     /// Gives up what cannot be reached any more: attempts without an answer at once, others after a while, and loads.
     fn cut_off(&mut self, now: Moment, actions: &mut Vec<Action>) {
-        let reached: BTreeMap<RowId, bool> = self
-            .snapshot
-            .backends()
-            .iter()
-            .map(|backend| (backend.row, backend.unreachable().is_none()))
-            .collect();
-        let is_reached = |row: RowId| reached.get(&row).copied().unwrap_or(false);
+        let backends: BTreeMap<RowId, Arc<Backend>> =
+            self.snapshot.backends().iter().map(|backend| (backend.row, Arc::clone(backend))).collect();
+        let is_reached =
+            |row: &RowId| backends.get(row).is_some_and(|backend| backend.unreachable().is_none());
         let mut given_up = Vec::new();
         for (no, open) in &mut self.open {
             let Some(running) = &mut open.run else { continue };
-            if is_reached(running.grant.backend.row) {
+            let row = running.grant.backend.row;
+            if running.first.is_none() {
+                let gone = match backends.get(&row) {
+                    Some(backend) => {
+                        running.watch.look(backend, &self.names[open.request.model.0], now).is_some()
+                    }
+                    None => true,
+                };
+                if gone {
+                    given_up.push(*no);
+                }
+            } else if is_reached(&row) {
                 running.cut_off = None;
-                continue;
-            }
-            let since = *running.cut_off.get_or_insert(now);
-            if running.first.is_none() || now.since(since) >= SILENT_FOR {
+            } else if now.since(*running.cut_off.get_or_insert(now)) >= SILENT_FOR {
                 given_up.push(*no);
             }
         }
         for no in given_up {
             actions.push(Action::HangUp(no));
-            self.fail(no, now, actions);
+            self.fail(no, (Trouble::Hangs, now), actions);
         }
         let lost: Vec<LoadId> = self
             .loads
             .iter()
-            .filter(|(_, ordered)| !is_reached(ordered.candidate.backend.row))
+            .filter(|(_, ordered)| !is_reached(&ordered.candidate.backend.row))
             .map(|(id, _)| *id)
             .collect();
         for id in lost {
@@ -436,12 +469,12 @@ impl Router for Herdwick {
             News::Asked(request) => self.take(request, now, actions),
             News::FirstToken(no) => self.first_token(*no, now),
             News::Done(no) => self.done(*no, now),
-            News::Failed(no) => self.fail(*no, now, actions),
+            News::Failed(no) => self.fail(*no, (Trouble::Failed(Failure::Status), now), actions),
             News::Lost(no) => {
                 if let Some(running) = self.open.get(no).and_then(|open| open.run.as_ref()) {
                     running.grant.backend.live.mark_refused();
                 }
-                self.fail(*no, now, actions);
+                self.fail(*no, (Trouble::Failed(Failure::Connect), now), actions);
             }
             News::Left(no) => self.left(*no, now),
             News::Loaded(node, model) => self.load_ended((*node, *model), LoadEnd::Done, now),
@@ -462,6 +495,19 @@ impl Router for Herdwick {
     fn due(&self) -> Option<Time> {
         let due = [self.dispatch.wake_at(), self.fleet.due()];
         due.into_iter().flatten().min().map(Time::of)
+    }
+
+    fn complaint(&self) -> Option<String> {
+        let running = self.open.values().filter(|open| open.run.is_some()).count();
+        let waiting = self.open.len() - running;
+        let most = self.setup.rules.bounds.per_model.saturating_mul(MODELS.len());
+        if self.dispatch.running() != running {
+            return Some(format!("dispatch says that {} run, and {running} do", self.dispatch.running()));
+        }
+        if self.dispatch.waiting() != waiting {
+            return Some(format!("dispatch says that {} wait, and {waiting} do", self.dispatch.waiting()));
+        }
+        (waiting > most).then(|| format!("{waiting} wait, and {most} may"))
     }
 
     fn held(&self) -> usize {

@@ -17,6 +17,7 @@ pub mod herdwick;
 pub mod knowing;
 pub mod metrics;
 pub mod node;
+pub mod promises;
 pub mod quality;
 pub mod random;
 pub mod router;

@@ -77,6 +77,11 @@ pub trait Router {
         None
     }
 
+    /// What does not agree in its own books, if it keeps some.
+    fn complaint(&self) -> Option<String> {
+        None
+    }
+
     /// What it holds of requests, in numbers of any kind; 0 once nothing is under way.
     fn held(&self) -> usize {
         0

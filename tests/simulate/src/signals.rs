@@ -89,6 +89,50 @@ pub fn native(changes: &[Change]) -> Result<Arc<dyn SignalPolicy>> {
     Ok(Arc::new(set))
 }
 
+/// The same signals and one more: the probability that a machine fails a request, times what failing costs it. It is
+/// native and ships with no router; the bench with faults says whether it should.
+pub fn with_reliability(policy: Arc<dyn SignalPolicy>) -> Arc<dyn SignalPolicy> {
+    let mut columns: Vec<Column> = policy.columns().to_vec();
+    columns.extend([Column::ErrorRate, Column::PromptTokens, Column::Prefill]);
+    columns.sort();
+    columns.dedup();
+    Arc::new(Reliability { policy, columns: columns.into() })
+}
+
+struct Reliability {
+    policy: Arc<dyn SignalPolicy>,
+    columns: Arc<[Column]>,
+}
+
+/// Beside reading the prompt elsewhere, a failure costs about this, in milliseconds: what it takes to notice.
+const NOTICED_MS: f64 = 1_000.0;
+
+impl SignalPolicy for Reliability {
+    fn columns(&self) -> Arc<[Column]> {
+        Arc::clone(&self.columns)
+    }
+
+    fn score(&self, matrix: &Matrix, words: &Words<'_>) -> Sheet {
+        let mut sheet = self.policy.score(matrix, words);
+        let place = |wanted: Column| self.columns.iter().position(|column| *column == wanted);
+        let cost = |values: &[f64]| {
+            let read =
+                |column| place(column).and_then(|place| values.get(place)).copied().unwrap_or(f64::NAN);
+            let share = read(Column::ErrorRate);
+            let prompt_ms = read(Column::PromptTokens) / read(Column::Prefill) * 1e3;
+            // Nobody who never failed, or was never asked, is charged.
+            if share > 0.0 && prompt_ms.is_finite() { share * (NOTICED_MS + prompt_ms) } else { 0.0 }
+        };
+        let costs = matrix.iter().map(|(_, values)| cost(values)).collect();
+        sheet.answers.push(Answer { plugin: PluginId::new("reliability"), weight: 1.0, costs });
+        sheet
+    }
+
+    fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
+        self.policy.explain(matrix, words)
+    }
+}
+
 struct Kept<S: ?Sized> {
     _host: PluginHost,
     set: Arc<S>,

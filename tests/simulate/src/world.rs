@@ -86,6 +86,8 @@ pub struct World<'a> {
     erring: Vec<f64>,
     /// Machines whose agent is silent as well as its server.
     silent: Vec<bool>,
+    /// How long the router's machine slept in all.
+    slept: Time,
     open: usize,
     inspector: Inspector,
     /// What the router has not heard yet.
@@ -112,6 +114,7 @@ impl<'a> World<'a> {
             loads: Vec::new(),
             random: Random::new(setting.seed, "world"),
             asleep: None,
+            slept: Time::default(),
             open: 0,
             hash: 0xcbf2_9ce4_8422_2325,
         };
@@ -168,7 +171,7 @@ impl<'a> World<'a> {
     }
 
     fn end(mut self) -> Run {
-        self.inspector.at_end(&self.records, &self.nodes, self.router.held());
+        self.inspector.at_end(&self.records, &self.nodes, (self.router.held(), self.slept));
         Run {
             records: self.records,
             nodes: self.nodes,
@@ -191,6 +194,7 @@ impl<'a> World<'a> {
                 self.schedule(self.now + BEAT, event);
                 let is_heard = self.nodes[node.0].health != Health::Dead && !self.silent[node.0];
                 if is_heard {
+                    self.inspector.heard(node, &self.nodes[node.0]);
                     self.news.push_back(News::Beat(node));
                 }
             }
@@ -248,6 +252,9 @@ impl<'a> World<'a> {
         self.router.hear(&news, sight, &mut actions);
         for action in actions {
             self.act(&action);
+        }
+        if let Some(complaint) = self.router.complaint() {
+            self.inspector.complain(self.now, complaint);
         }
     }
 
@@ -351,11 +358,15 @@ impl<'a> World<'a> {
 
     fn strike(&mut self, fault: &Fault) {
         let no = fault.node;
+        self.inspector.struck(fault);
         match fault.blow {
             Blow::Sleep(time) => {
                 let until = self.now + time;
-                self.asleep = Some((until, Vec::new()));
-                self.schedule(until, Event::Wake);
+                if self.asleep.is_none() {
+                    self.slept = self.slept + time;
+                    self.asleep = Some((until, Vec::new()));
+                    self.schedule(until, Event::Wake);
+                }
             }
             Blow::Die => {
                 self.work(no, |_, _, _| ());

@@ -120,6 +120,19 @@ pub(super) fn sources(_: &Tree) -> Vec<Box<dyn Source>> {
     Vec::new()
 }
 
+/// What the driver of NVIDIA says when it is asked once: what its cards are called, or why they cannot be read and what
+/// to do. Takes as long as the driver. `None` where nothing shows a card.
+#[cfg(any(target_os = "linux", target_os = "windows"))]
+pub(crate) fn nvidia() -> Option<Result<Vec<String>, (String, &'static str)>> {
+    nvidia::once()
+}
+
+/// There is no such driver.
+#[cfg(not(any(target_os = "linux", target_os = "windows")))]
+pub(crate) fn nvidia() -> Option<Result<Vec<String>, (String, &'static str)>> {
+    None
+}
+
 /// What follows from all cards of one driver. `lost` says that one which had memory of its own does not answer any more:
 /// then nobody knows where models live, and certainly not that they moved to the machine's memory.
 fn found(cards: &[Card], lost: bool) -> Found {

@@ -11,6 +11,8 @@ use super::source::{Found, Next, Source};
 
 /// A download fills a gigabyte in ten seconds, and people wait for it.
 const PAUSE: Duration = Duration::from_secs(10);
+/// After nothing was found: a server that was just started will be asked where it keeps its models.
+const SOON: Duration = Duration::from_secs(2);
 /// Three looks.
 const KEEPS: Duration = Duration::from_secs(30);
 /// Where Ollama keeps models when it runs as a service: by its own installer, and as distributions package it.
@@ -43,7 +45,8 @@ impl Source for Disk {
     fn look(&mut self) -> (Found, Next) {
         let mut found = Found::default();
         found.facts.disk = first((self.told)(), std::env::home_dir());
-        (found, Next::After(PAUSE))
+        let pause = if found.facts.disk.is_some() { PAUSE } else { SOON };
+        (found, Next::After(pause))
     }
 }
 

@@ -15,6 +15,9 @@ const ENTRIES: usize = 4_096;
 #[derive(Clone, Debug)]
 pub(crate) struct Tree {
     root: PathBuf,
+    /// Questions to the system, which are what a look costs.
+    #[cfg(test)]
+    pub(crate) asked: std::sync::Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Tree {
@@ -25,11 +28,17 @@ impl Tree {
 
     /// What lies below a folder, as if that were the machine.
     pub(crate) fn below(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self {
+            root: root.into(),
+            #[cfg(test)]
+            asked: std::sync::Arc::default(),
+        }
     }
 
     /// The path of something below it.
     pub(crate) fn path(&self, path: impl AsRef<Path>) -> PathBuf {
+        #[cfg(test)]
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.root.join(path)
     }
 

@@ -4,7 +4,7 @@
 use clap::Command;
 
 /// By command, the example.
-const EXAMPLES: [(&str, &str); 40] = [
+const EXAMPLES: [(&str, &str); 44] = [
     ("serve", "herdwick serve --node studio=http://192.168.1.20:11434,slots=4"),
     ("node", "herdwick node --router 192.168.1.10"),
     ("status", "herdwick status --watch"),
@@ -27,6 +27,10 @@ const EXAMPLES: [(&str, &str); 40] = [
     ("nodes rename", "herdwick nodes rename 192.168.1.20 studio"),
     ("models list", "herdwick models list"),
     ("models show", "herdwick models show qwen3:8b"),
+    ("models load", "herdwick models load qwen3:8b --node studio"),
+    ("models unload", "herdwick models unload llama3.1:70b"),
+    ("models pin", "herdwick models pin qwen3:8b --node studio"),
+    ("models unpin", "herdwick models unpin qwen3:8b"),
     ("bench", "herdwick bench --node studio --model qwen3:8b"),
     ("learned reset", "herdwick learned reset --node studio"),
     ("plugins list", "herdwick plugins list"),

@@ -9,6 +9,7 @@ pub(crate) mod grid;
 mod label;
 mod learned;
 mod list;
+mod machine;
 mod show;
 mod test;
 

@@ -118,6 +118,7 @@ pub(crate) mod tests {
                 bytes: 5_200_000_000,
                 vram_bytes: None,
                 context_tokens: Some(8_192),
+                pinned: false,
                 busy: 0,
                 slots: 4,
             },
@@ -127,7 +128,7 @@ pub(crate) mod tests {
                 load_disk_bytes_per_s: figure(1.6e9, 2, 90_000),
                 reckoned_prefill_per_s: Some(910.0),
                 reckoned_decode_per_s: Some(42.13),
-                reckoned_load_ms: Some(3_250.0),
+                reckoned_load_ms: Some(3_300.0),
                 ..SpeedView::default()
             },
         }

@@ -285,6 +285,7 @@ fn what_changes_is_remembered_and_what_was_remembered_comes_back() {
             }],
             labels: BTreeMap::new(),
             drained: true,
+            pins: Default::default(),
         };
         let notes = Arc::new(Notes { before: vec![remembered], ..Notes::default() });
         let mut kept = Kept::run(Keeper::new(Arc::clone(&notes) as _, Box::new(|_| false)));

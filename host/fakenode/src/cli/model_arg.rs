@@ -7,7 +7,7 @@ use crate::keep_alive;
 use crate::names;
 use crate::spec::ModelSpec;
 
-const KEYS: &str = "resident, load, first_token, prefill, token, tokens, bytes, context, family, parameter_size, \
+const KEYS: &str = "resident, load, first_token, prefill, token, tokens, boast, bytes, context, family, parameter_size, \
                     quantization, capabilities";
 
 /// Reads it all; on failure every problem, each with its next step.
@@ -39,6 +39,13 @@ fn set(model: &mut ModelSpec, part: &str) -> Result<(), String> {
         "first_token" => model.first_token = duration(part, value)?,
         "prefill" => model.prefill = rate(part, value)?,
         "token" => model.token = duration(part, value)?,
+        "boast" => {
+            let times: f64 = plain(part, value, "a number")?;
+            if !times.is_finite() || times <= 0.0 {
+                return Err(format!("{part} is not above 0; write how many times faster it claims to be"));
+            }
+            model.boast = times;
+        }
         "tokens" => model.tokens = plain(part, value, "a whole number")?,
         "bytes" => model.bytes = bytes(part, value)?,
         "context" => model.context = plain(part, value, "a whole number of tokens")?,

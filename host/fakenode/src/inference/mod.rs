@@ -83,6 +83,7 @@ async fn converse(
         arrived: request.arrived,
         load: slot.lease().load(),
         prompt: begun.elapsed(),
+        boast: model.spec.boast,
         bend: &bend,
     };
     if bend.cut.is_some() || bend.breaks_framing() {

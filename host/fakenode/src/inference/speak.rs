@@ -22,6 +22,8 @@ pub(super) struct Speech<'a> {
     pub(super) arrived: Instant,
     pub(super) load: Duration,
     pub(super) prompt: Duration,
+    /// How many times shorter all durations are told than they were.
+    pub(super) boast: f64,
     pub(super) bend: &'a Bend,
 }
 
@@ -161,11 +163,12 @@ impl Speech<'_> {
     }
 
     fn figures(&self, eval: Duration) -> Figures {
+        let told = |time: Duration| time.div_f64(self.boast);
         Figures {
-            total: self.arrived.elapsed(),
-            load: self.load,
-            prompt: self.prompt,
-            eval,
+            total: told(self.arrived.elapsed()),
+            load: told(self.load),
+            prompt: told(self.prompt),
+            eval: told(eval),
             eval_tokens: self.reply.pieces.len() as u64,
             reason: if self.reply.cut { "length" } else { "stop" },
         }

@@ -85,6 +85,7 @@ impl Machine {
             agent: None,
             standing: Standing::Plain,
             draining: Draining::default(),
+            pins: BTreeSet::new(),
             live: Arc::new(NodeLive::new(learned.hours(id))),
         };
         Self {

@@ -74,6 +74,7 @@ impl Fleet {
                 node.labels.clone_from(&remembered.labels);
             }
             node.draining.by_operator |= remembered.drained;
+            node.pins.extend(remembered.pins.iter().cloned());
         });
         // It is remembered so already.
         self.unkept.remove(&remembered.node);
@@ -88,7 +89,8 @@ impl Fleet {
     pub fn remembered(&self, node: NodeId) -> Option<Remembered> {
         let machine = self.machines.get(&node)?;
         let drained = machine.node.draining.by_operator;
-        let is_ordered = drained || machine.is_renamed || machine.is_labelled;
+        let pins = machine.node.pins.clone();
+        let is_ordered = drained || machine.is_renamed || machine.is_labelled || !pins.is_empty();
         // What the configuration says of a machine needs no other memory.
         if machine.node.agent.is_none() && machine.source == Source::Configured && !is_ordered {
             return None;
@@ -114,6 +116,7 @@ impl Fleet {
             servers: servers.collect(),
             labels,
             drained,
+            pins,
         })
     }
 }

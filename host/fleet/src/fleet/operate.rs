@@ -9,11 +9,14 @@ use super::member::Slots;
 use super::{Fleet, NODES};
 use crate::event::Event;
 use crate::id::{BackendId, NodeId};
+use crate::model::ModelName;
 use crate::node::{Origin, is_name};
 use crate::remembered::{Listing, Source};
 
 /// Labels of one machine.
 const LABELS: usize = 64;
+/// Models that are pinned on one machine. Far more than any memory holds.
+const PINS: usize = 64;
 /// Bytes of a label's text.
 const LABEL: usize = 200;
 
@@ -54,6 +57,18 @@ pub enum Refusal {
     },
     /// There are as many machines as are kept.
     Crowded,
+    /// The machine does not have the model.
+    NoModel {
+        /// Its name.
+        name: String,
+        /// The model.
+        model: ModelName,
+    },
+    /// As many models are pinned there as can be.
+    Pins {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl fmt::Display for Refusal {
@@ -80,6 +95,15 @@ impl fmt::Display for Refusal {
                  `herdwick nodes drain {name}`"
             ),
             Self::Listed { name } => write!(out, "that server is in the fleet already, as {name}"),
+            Self::NoModel { name, model } => {
+                write!(
+                    out,
+                    "{name} does not have {model}; pull it there, or `herdwick nodes show {name}` lists what it has"
+                )
+            }
+            Self::Pins { name } => {
+                write!(out, "{PINS} models are pinned on {name}, which is as many as can be; unpin some")
+            }
             Self::Crowded => {
                 write!(out, "{NODES} nodes are known, which is as many as are kept; forget some")
             }
@@ -239,6 +263,41 @@ impl Fleet {
         let node = Arc::clone(&machine.node.name);
         self.change(id, |node| node.labels = labels);
         Ok(self.finish(vec![Event::Labelled { node }]))
+    }
+
+    /// Wants a model in a machine's memory, whatever comes, from now on.
+    ///
+    /// # Errors
+    /// Nobody is called so, it does not have the model, or too many are pinned there.
+    pub fn pin(&mut self, name: &str, model: &ModelName) -> Result<Vec<Event>, Refusal> {
+        let id = self.named(name)?;
+        let Some(machine) = self.machines.get(&id) else { return Ok(Vec::new()) };
+        let mut members = machine.rows.iter().filter_map(|row| self.members.get(row));
+        if !members.any(|member| member.backend.holdings.contains_key(model)) {
+            return Err(Refusal::NoModel { name: name.to_owned(), model: model.clone() });
+        }
+        if machine.node.pins.contains(model) {
+            return Ok(Vec::new());
+        }
+        if machine.node.pins.len() >= PINS {
+            return Err(Refusal::Pins { name: name.to_owned() });
+        }
+        let node = Arc::clone(&machine.node.name);
+        self.change(id, |node| _ = node.pins.insert(model.clone()));
+        Ok(self.finish(vec![Event::Pinned { node, model: model.clone() }]))
+    }
+
+    /// Lets a model go from a machine's memory when others are worth more.
+    ///
+    /// # Errors
+    /// Nobody is called so.
+    pub fn unpin(&mut self, name: &str, model: &ModelName) -> Result<Vec<Event>, Refusal> {
+        let id = self.named(name)?;
+        let machine = self.machines.get(&id).filter(|machine| machine.node.pins.contains(model));
+        let Some(machine) = machine else { return Ok(Vec::new()) };
+        let node = Arc::clone(&machine.node.name);
+        self.change(id, |node| _ = node.pins.remove(model));
+        Ok(self.finish(vec![Event::Unpinned { node, model: model.clone() }]))
     }
 
     /// Calls a machine otherwise.

@@ -13,6 +13,7 @@ mod remembering;
 mod reporting;
 mod silence;
 mod surveying;
+mod trusting;
 
 use std::sync::Arc;
 

@@ -86,6 +86,26 @@ fn what_commands_said_of_a_configured_machine_is_kept_as_long_as_it_is_configure
 }
 
 #[test]
+fn what_is_pinned_stays_so_until_the_pin_is_taken_off() {
+    let mut lan = Lan::default();
+    lan.list("studio", "10.0.0.1", Some(1));
+    let name = model("m:1b").name;
+    let refused = lan.fleet.pin("studio", &name).expect_err("it has no such model");
+    assert!(refused.to_string().starts_with("studio does not have m:1b"), "{refused}");
+    let id = lan.only().id;
+    lan.find(id, Claim::Models(vec![model("m:1b")]));
+    let told = lan.fleet.pin("studio", &name).expect("it has it");
+    assert_eq!(told.iter().map(ToString::to_string).collect::<Vec<_>>(), ["m:1b is pinned on studio"]);
+    assert!(lan.fleet.pin("studio", &name).expect("it is").is_empty());
+    assert!(lan.only().node.pins.contains(&name));
+    let mut lan = again(kept(&mut lan), &[("studio", "10.0.0.1")]);
+    assert!(lan.only().node.pins.contains(&name), "also before it is heard of");
+    assert_eq!(lan.fleet.unpin("studio", &name).map(|events| events.len()), Ok(1));
+    assert!(lan.only().node.pins.is_empty());
+    assert_eq!(lan.fleet.unpin("studio", &name).map(|events| events.len()), Ok(0));
+}
+
+#[test]
 fn an_added_machine_is_added_again_with_its_slots() {
     let mut lan = Lan::default();
     let origin = Origin { host: "10.0.0.5".into(), port: PORT };
@@ -116,6 +136,7 @@ fn two_that_were_remembered_at_one_place_are_asked_once() {
         }],
         labels: BTreeMap::new(),
         drained: false,
+        pins: Default::default(),
     };
     let mut lan = again(vec![remembered(1), remembered(2)], &[]);
     assert_eq!((lan.see().nodes().len(), lan.see().backends().len()), (2, 1));

@@ -30,6 +30,7 @@ fn everything_about_a_machine_comes_back() {
         servers: Vec::new(),
         labels: BTreeMap::new(),
         drained: false,
+        pins: Default::default(),
         ..node("least")
     };
     let opened = scratch.open();
@@ -53,6 +54,7 @@ fn the_last_word_on_a_machine_counts() {
         servers: Vec::new(),
         labels: BTreeMap::from([("rack".to_owned(), "2".to_owned())]),
         drained: false,
+        pins: Default::default(),
         ..node("a")
     };
     store.keep(node("a"));
@@ -192,6 +194,7 @@ fn strangers_who_make_up_names_do_not_fill_the_disk() {
         servers: Vec::new(),
         labels: BTreeMap::new(),
         drained: false,
+        pins: Default::default(),
         ..node(&format!("stranger{number}"))
     };
     (0..=MOST).for_each(|number| store.keep(stranger(number)));

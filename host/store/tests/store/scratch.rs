@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use herdwick_fleet::{BackendKind, NodeId, Origin, Remembered, RememberedServer, Source};
+use herdwick_fleet::{BackendKind, ModelName, NodeId, Origin, Remembered, RememberedServer, Source};
 use herdwick_store::{Opened, Store};
 
 pub(crate) struct Scratch(PathBuf);
@@ -70,6 +70,7 @@ pub(crate) fn node(name: &str) -> Remembered {
         ],
         labels: BTreeMap::from([("room".to_owned(), "Büro".to_owned())]),
         drained: true,
+        pins: [ModelName::parse("qwen3:8b").expect("a name")].into(),
     }
 }
 

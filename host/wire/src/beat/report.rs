@@ -272,6 +272,10 @@ fn readings(told: &[ReadingBeat], check: &mut Check) -> Vec<(Column, f64, Durati
             check.wrong(&field, "it stands twice", "tell it once");
         }
         check.number(&field, *value, range);
+        // Grades have no halves: whoever tells one took a mean where the worst counts.
+        if (name.ends_with("-level") || name.ends_with("-flag")) && value.fract().abs() > 0.0 {
+            check.wrong(&field, value, "tell a whole number");
+        }
         check.age(&field, *age_ms, limits::READING_AGE);
         readings.push((*column, *value, Duration::from_millis(*age_ms)));
     }

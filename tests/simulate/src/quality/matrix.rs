@@ -2,7 +2,7 @@
 
 use crate::fleets::FleetKind;
 use crate::metrics::Quality;
-use crate::quality::policy::Policy;
+use crate::quality::policy::{Policy, Shelf};
 use crate::time::Time;
 use crate::trace::{self, Mix, Pattern, Plan};
 use crate::world::{Promises, Setting, World};
@@ -56,9 +56,9 @@ impl Cell {
 }
 
 /// Runs a cell with a router.
-pub fn measure(cell: &Cell, policy: Policy) -> Outcome {
+pub fn measure(cell: &Cell, policy: Policy, shelf: &Shelf) -> Outcome {
     let setting = cell.setting();
-    let mut router = policy.router(cell.seed);
+    let mut router = policy.router(cell.seed, shelf);
     let run = World::run(&setting, router.as_mut());
     Outcome { policy, quality: Quality::of(&run, &setting.machines) }
 }

@@ -1,6 +1,7 @@
 //! Watches a run and says which promises were broken. Must not know how the router works: it sees what machines are
 //! given and what clients get.
 
+use crate::faults::{Blow, Fault};
 use crate::fleets::{ModelId, NodeNo};
 use crate::node::{Health, Node};
 use crate::router::{Action, News};
@@ -36,11 +37,34 @@ pub struct Inspector {
     /// What was found.
     pub breaches: Vec<Breach>,
     promises: Promises,
+    /// Machines of which the router cannot know how they are: they died or hung, and have not told since that all is well.
+    unsure: Vec<NodeNo>,
 }
 
 impl Inspector {
     pub(super) fn new(promises: Promises) -> Self {
-        Self { breaches: Vec::new(), promises }
+        Self { breaches: Vec::new(), promises, unsure: Vec::new() }
+    }
+
+    /// The router's own books do not agree.
+    pub(super) fn complain(&mut self, now: Time, complaint: String) {
+        self.say(now, complaint);
+    }
+
+    /// Something goes wrong with a machine, or is put right.
+    pub(super) fn struck(&mut self, fault: &Fault) {
+        if matches!(fault.blow, Blow::Die | Blow::Hang { .. } | Blow::Recover) {
+            self.unsure.push(fault.node);
+        }
+    }
+
+    /// A machine is about to tell how it is.
+    pub(super) fn heard(&mut self, no: NodeNo, node: &Node) {
+        let is_known =
+            node.health == Health::Well && node.everybody().is_empty() && node.loads.models().is_empty();
+        if is_known {
+            self.unsure.retain(|unsure| *unsure != no);
+        }
     }
 
     fn say(&mut self, at: Time, what: String) {
@@ -71,7 +95,8 @@ impl Inspector {
                 let Some(machine) = nodes.get(node.0) else {
                     return self.say(now, format!("request {no} was handed to machine {}", node.0));
                 };
-                if self.promises.binds_late && machine.health == Health::Well {
+                let is_sure = machine.health == Health::Well && !self.unsure.contains(&node);
+                if self.promises.binds_late && is_sure {
                     self.fits(now, no, (machine, record.request.model));
                 }
             }
@@ -83,14 +108,26 @@ impl Inspector {
                     self.say(now, format!("request {no} was refused ({why:?}) while a machine had it"));
                 }
             }
-            Action::HangUp(_) | Action::Load(..) | Action::Unload(..) => {}
+            Action::Load(node, model) => {
+                let Some(machine) = nodes.get(node.0) else { return };
+                let is_sure = machine.health == Health::Well && !self.unsure.contains(&node);
+                let others = machine.loads.models();
+                if self.promises.binds_late && is_sure && !others.is_empty() {
+                    let (name, model) = (&machine.spec.name, model.spec().name);
+                    self.say(now, format!("{model} was to be loaded on {name}, which is loading {others:?}"));
+                }
+            }
+            Action::HangUp(_) | Action::Unload(..) => {}
         }
     }
 
     /// Nothing is handed over before its machine can take it.
     fn fits(&mut self, now: Time, no: usize, (machine, model): (&Node, ModelId)) {
         let name = &machine.spec.name;
-        let Some(runner) = machine.runner(model) else { return };
+        let Some(runner) = machine.runner(model).filter(|runner| runner.is_ready) else {
+            return self
+                .say(now, format!("request {no} was handed to {name}, where its model is not in memory"));
+        };
         if runner.free() <= runner.queue.len() {
             self.say(now, format!("request {no} was handed to {name}, whose slots are taken"));
         }
@@ -107,12 +144,19 @@ impl Inspector {
     }
 
     /// Everything, once nothing happens any more.
-    pub(super) fn at_end(&mut self, records: &[Record], nodes: &[Node], held: usize) {
+    pub(super) fn at_end(&mut self, records: &[Record], nodes: &[Node], (held, slept): (usize, Time)) {
         let last = records.iter().filter_map(|record| record.ended).max().unwrap_or_default();
         for record in records {
             let no = record.request.no;
             if record.end.is_none() {
                 self.say(last, format!("request {no}, asked at {:.3} s, never ended", record.request.at.s()));
+            }
+            let answered = record.sent.into_iter().chain(record.ended).min();
+            if let (Some(answered), Some(within)) = (answered, self.promises.answers_within)
+                && answered - record.request.at > within + slept
+            {
+                let waited = (answered - record.request.at).s();
+                self.say(last, format!("request {no} heard nothing for {waited:.3} s"));
             }
             if record.ended_again > 0 {
                 self.say(last, format!("request {no} ended {} times", record.ended_again + 1));

@@ -25,7 +25,7 @@ pub struct Record {
     pub attempts: u32,
     /// Where it was handed over last.
     pub last: Option<NodeNo>,
-    /// When it was handed over last.
+    /// When it was handed over first.
     pub sent: Option<Time>,
     /// When its first token came; of the attempt that the client saw.
     pub first: Option<Time>,
@@ -71,7 +71,8 @@ impl Record {
 
     pub(super) fn send(&mut self, node: NodeNo, now: Time) {
         self.attempts += 1;
-        (self.last, self.sent, self.at_machine) = (Some(node), Some(now), true);
+        (self.last, self.at_machine) = (Some(node), true);
+        self.sent.get_or_insert(now);
     }
 
     /// Notes the first token, and whether it is one.

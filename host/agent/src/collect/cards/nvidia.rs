@@ -12,7 +12,7 @@ use herdwick_fleet::Column;
 use super::{Card, Heat, Memory, Slowed, found, share};
 use crate::collect::source::{Found, Next, Source};
 use nvml::Nvml;
-use trouble::Trouble;
+use trouble::{Here, Trouble};
 
 /// Between two looks. A look at a card costs its driver about a millisecond.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -77,6 +77,24 @@ struct Now {
 /// Asks the driver of this machine.
 pub(in crate::collect) fn source() -> Box<dyn Source> {
     Box::new(Nvidia::new(Nvml::load))
+}
+
+/// Asks once, for people; takes as long as the driver. `None` where nothing shows a card.
+pub(in crate::collect) fn once() -> Option<Result<Vec<String>, (String, &'static str)>> {
+    once_of(&mut Nvidia::new(Nvml::load))
+}
+
+fn once_of(nvidia: &mut Nvidia<impl Driver>) -> Option<Result<Vec<String>, (String, &'static str)>> {
+    let trouble = match nvidia.ask() {
+        Err(Trouble::Absent { here: Here::Nothing, .. }) => return None,
+        Err(trouble) => Some(trouble),
+        Ok(_) => nvidia.told.take(),
+    };
+    match trouble {
+        Some(trouble) => Some(Err((trouble.cause(), trouble.next()))),
+        None if nvidia.seen.is_empty() => None,
+        None => Some(Ok(nvidia.seen.values().map(|seen| seen.card.name.clone()).collect())),
+    }
 }
 
 /// All cards, from look to look.

@@ -48,6 +48,23 @@ fn a_laptop_is_judged_by_its_processor_and_not_by_its_radio() {
 }
 
 #[test]
+fn a_look_at_a_large_machine_asks_for_few_files() {
+    let machine = recorded(include_str!("../fixtures/laptop.txt"));
+    for cpu in 0..256 {
+        for what in ["core_throttle_count", "package_throttle_count", "core_throttle_total_time_ms"] {
+            machine.write(&format!("sys/devices/system/cpu/cpu{cpu}/thermal_throttle/{what}"), "1");
+        }
+    }
+    let mut heat = Heat::new(machine.tree.clone());
+    heat.find(Instant::now());
+    machine.tree.asked.store(0, std::sync::atomic::Ordering::Relaxed);
+    heat.find(Instant::now());
+    let asked = machine.tree.asked.load(std::sync::atomic::Ordering::Relaxed);
+    // At 10 µs each, every five seconds, 0.05 % of a processor.
+    assert!(asked <= 250, "{asked} files");
+}
+
+#[test]
 fn a_server_tells_by_its_chips() {
     let machine = recorded(include_str!("../fixtures/server.txt"));
     let (mut heat, found) = looked(&machine);

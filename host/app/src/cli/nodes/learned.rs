@@ -11,7 +11,7 @@ const MODEL: Column = Column { head: "LEARNED", least: Some(12), spare: 0, is_nu
 /// Hours of a day.
 const DAY: usize = 24;
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-/// The more of an hour a machine is ours, the more of its cell is filled.
+/// The more of an hour a machine is ours, the higher its mark.
 const MARKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// The same where there is only ASCII: tenths.
 const DIGITS: [char; 10] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'];
@@ -66,7 +66,7 @@ fn hours(hours: &HoursView, terminal: Terminal) -> String {
         out += &format!("  {day:<8}{}\n", marks.trim_end());
     }
     let unseen = if terminal.marks() { '·' } else { '.' };
-    let legend = format!("the fuller, the surer the machine is ours in that hour; {unseen} was not seen yet");
+    let legend = format!("the higher, the surer the machine is ours then; {unseen} was not seen yet");
     let now = hours.availability.map_or(String::new(), |now| format!("; now {:.0} %", now * 100.0));
     let width = terminal.columns().unwrap_or(COLUMNS);
     out + &terminal.paint(Tone::Faint, &wrap(&format!("{legend}{now}"), width, 0)) + "\n"

@@ -140,6 +140,7 @@ mod tests {
             bytes: 1,
             vram_bytes: None,
             context_tokens: None,
+            pinned: false,
             busy: *busy,
             slots: 2,
         });

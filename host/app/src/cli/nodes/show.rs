@@ -1,16 +1,16 @@
-//! `herdwick nodes show`: one machine, with its agent, its servers and all its models.
+//! `herdwick nodes show`: one machine, with what it says of itself, its agent, its servers and all its models.
 
 use herdwick_wire::learned::NodeLearnedView;
 use herdwick_wire::nodes::MachineView;
 use serde::Serialize;
 
-use super::{Ask, PATH, label, learned, list};
+use super::{Ask, PATH, label, learned, list, machine};
 use crate::cli::print;
 use crate::cli::status::page;
 use crate::cli::terminal::{COLUMNS, Terminal, Tone, wrap};
 
 /// Columns before what a line says.
-const INDENT: usize = 10;
+const INDENT: usize = 11;
 
 /// Options of `herdwick nodes show`.
 #[derive(clap::Args)]
@@ -68,6 +68,9 @@ fn text(node: &MachineView, terminal: Terminal) -> String {
     if let Some(labels) = label::said(&node.labels) {
         row("labels", &labels);
     }
+    for (head, text) in machine::rows(node) {
+        row(head, &text);
+    }
     row("id", &node.id);
     out.push('\n');
     if node.servers.is_empty() {
@@ -102,6 +105,7 @@ mod tests {
             bytes: 5_200_000_000,
             vram_bytes: None,
             context_tokens: None,
+            pinned: false,
             busy: 0,
             slots: 2,
         };
@@ -130,10 +134,10 @@ mod tests {
         let page = text(&node, Terminal::of(80, 24, false));
         for told in [
             "studio  drained\n",
-            "agent     herdwick 0.1.0, heard 420 ms ago\n",
+            "agent      herdwick 0.1.0, heard 420 ms ago\n",
             "no new work, as its agent and its operator wants",
-            "labels    room=office",
-            "id        3fa29c00aabbccddeeff001122334455\n",
+            "labels     room=office",
+            "id         3fa29c00aabbccddeeff001122334455\n",
             "[2001:db8:85a3:1234:5678:8a2e:370:7334]:11434",
             "19-Instruct",
         ] {

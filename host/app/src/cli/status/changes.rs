@@ -123,6 +123,7 @@ mod tests {
             bytes: 1,
             vram_bytes: None,
             context_tokens: None,
+            pinned: false,
             busy: 0,
             slots: 1,
         };

@@ -260,6 +260,7 @@ mod tests {
             bytes,
             vram_bytes: None,
             context_tokens,
+            pinned: false,
             busy,
             slots: 16,
         }

@@ -3,6 +3,11 @@
 use herdwick_fleet::Claim;
 use serde_json::{Value, json};
 
+use crate::machine::{
+    BandwidthFacts, CARDS, CardFacts, CardsFacts, DiskFacts, HeatFacts, HostFacts, MachineFacts, MemoryFacts,
+    PowerFacts, PressureFacts, SENSORS, SensorFacts,
+};
+
 use super::*;
 
 fn seen() -> Seen {
@@ -41,7 +46,11 @@ fn beat() -> Beat {
     (server.slots, server.max_loaded, server.keep_alive_s, server.age_ms) =
         (Some(4), Some(3), Some(300), 1_850);
     let reading = |(column, _): &(Column, RangeInclusive<f64>)| {
-        let value = if column.name().ends_with("s") { 123_456_789_012.0 } else { 0.5 };
+        let value = match column.name() {
+            name if name.ends_with('s') => 123_456_789_012.0,
+            name if name.ends_with("ratio") => 0.5,
+            _ => 1.0,
+        };
         ReadingBeat { name: column.name().to_owned(), value, age_ms: 950 }
     };
     Beat {
@@ -108,6 +117,109 @@ fn a_steady_beat_is_small() {
     steady.servers[0] = list;
     assert!(serde_json::to_vec(&steady).unwrap().len() < limits::BODY);
     assert!(steady.report(seen()).is_ok());
+}
+
+/// All that an agent can tell people of a machine, at its longest.
+fn facts() -> MachineFacts {
+    let sensor = SensorFacts {
+        name: "coretemp Package id 0".to_owned(),
+        celsius: 100.5,
+        slows_at: Some(100.0),
+        ends_at: Some(105.0),
+    };
+    let card = CardFacts {
+        name: "NVIDIA GeForce RTX 4090".to_owned(),
+        memory_total: Some(25_757_220_864),
+        memory_free: Some(25_757_220_864),
+        ..CardFacts::default()
+    };
+    MachineFacts {
+        host: Some(HostFacts { cpu: "Intel(R) Xeon(R)".to_owned(), cpus: 64, ..HostFacts::default() }),
+        memory: Some(MemoryFacts { total: 1 << 40, available: 1 << 39, ..MemoryFacts::default() }),
+        pressure: Some(PressureFacts { memory_some: Some(0.5), ..PressureFacts::default() }),
+        heat: Some(HeatFacts { age_ms: 5_000, sensors: vec![sensor; SENSORS], throttled: Some(true) }),
+        power: Some(PowerFacts { age_ms: 5_000, on_battery: true, charge: Some(0.5) }),
+        disk: Some(DiskFacts { path: "/models".to_owned(), total: 2, free: 1, age_ms: 0 }),
+        bandwidth: Some(BandwidthFacts { age_ms: 86_400_000, bytes_per_s: 3.35e12 }),
+        cards: Some(CardsFacts { age_ms: 1_000, cards: vec![card; CARDS] }),
+    }
+}
+
+#[test]
+fn facts_are_taken_as_they_are_told() {
+    assert_eq!(problems(|beat| beat.facts = Some(facts())), Vec::<String>::new());
+    assert_eq!(problems(|beat| beat.facts = Some(MachineFacts::default())), Vec::<String>::new());
+    let newer = r#"{"heat":{"sensors":[],"from_a_later_version":1},"another":{}}"#;
+    let facts: MachineFacts = serde_json::from_str(newer).unwrap();
+    assert_eq!(problems(|beat| beat.facts = Some(facts)), Vec::<String>::new());
+}
+
+#[test]
+fn a_machine_that_cannot_be_is_refused() {
+    type Change = fn(&mut MachineFacts);
+    fn heat(facts: &mut MachineFacts) -> &mut HeatFacts {
+        facts.heat.as_mut().unwrap()
+    }
+    fn memory(facts: &mut MachineFacts) -> &mut MemoryFacts {
+        facts.memory.as_mut().unwrap()
+    }
+    fn card(facts: &mut MachineFacts) -> &mut CardFacts {
+        &mut facts.cards.as_mut().unwrap().cards[0]
+    }
+    let rows: [(Change, &str); 21] = [
+        (|f| heat(f).sensors[0].celsius = -273.15, "facts.heat.sensors[0].celsius: -273.15; it lies between"),
+        (|f| heat(f).sensors[1].celsius = 65_535.0, "facts.heat.sensors[1].celsius: 65535"),
+        (|f| heat(f).sensors[0].celsius = 127.0, "celsius: 127;"),
+        (|f| heat(f).sensors[0].celsius = f64::NAN, "celsius: NaN;"),
+        (|f| heat(f).sensors[0].slows_at = Some(-274.0), "slows_at: -274"),
+        (|f| heat(f).sensors[0].name = "\u{1b}[2J".to_owned(), "sensors[0].name: "),
+        (
+            |f| heat(f).sensors = vec![SensorFacts::default(); SENSORS + 1],
+            "sensors: there are 13; 12 are taken",
+        ),
+        (|f| heat(f).age_ms = u64::MAX, "facts.heat.age_ms: it is 18446744073709551615 ms old"),
+        (|f| memory(f).total = 10_u64.pow(18), "facts.memory.total: 1000000000000000000; no machine"),
+        (|f| memory(f).available = (1 << 40) + 1, "facts.memory.available: 1099511627777; it is a part of"),
+        (|f| memory(f).swap_used = 1, "facts.memory.swap_used: 1; it is a part of 0"),
+        (|f| memory(f).installed = Some(u64::MAX), "facts.memory.installed: "),
+        (|f| f.pressure.as_mut().unwrap().cpu_some = Some(1.01), "facts.pressure.cpu_some: 1.01"),
+        (|f| f.power.as_mut().unwrap().charge = Some(-0.01), "facts.power.charge: -0.01"),
+        (|f| f.disk.as_mut().unwrap().path = "x".repeat(201), "facts.disk.path: "),
+        (|f| f.disk.as_mut().unwrap().free = 3, "facts.disk.free: 3; it is a part of 2"),
+        (|f| f.bandwidth.as_mut().unwrap().bytes_per_s = f64::INFINITY, "facts.bandwidth.bytes_per_s: inf"),
+        (|f| f.host.as_mut().unwrap().cpus = 1 << 20, "facts.host.cpus: 1048576; at most"),
+        (|f| card(f).memory_free = Some(1 << 49), "facts.cards.cards[0].memory_free: "),
+        (|f| card(f).watts = Some(1e9), "facts.cards.cards[0].watts: 1000000000"),
+        (|f| f.cards.as_mut().unwrap().cards = vec![CardFacts::default(); CARDS + 1], "cards: there are 17"),
+    ];
+    for (change, expected) in rows {
+        let told = problems(|beat| {
+            let mut facts = facts();
+            change(&mut facts);
+            beat.facts = Some(facts);
+        });
+        assert!(told.len() == 1 && told[0].contains(expected), "{told:?} and not {expected:?}");
+    }
+}
+
+#[test]
+fn readings_that_cannot_be_are_refused() {
+    for (column, value) in [
+        (Column::Thermal, 4.0),
+        (Column::Thermal, 1.5),
+        (Column::MemPressure, -1.0),
+        (Column::Throttled, 0.5),
+        (Column::Battery, f64::NAN),
+        (Column::CpuBusy, 1.01),
+        (Column::MemTotal, 1e18),
+        (Column::MemSystem, -1.0),
+        (Column::Bandwidth, 0.0),
+        (Column::Bandwidth, 1e18),
+    ] {
+        let reading = ReadingBeat { name: column.name().to_owned(), value, age_ms: 0 };
+        let told = problems(|beat| beat.readings = vec![reading]);
+        assert!(told.len() == 1 && told[0].contains(column.name()), "{column} {value}: {told:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::time::Instant;
 use super::*;
 #[cfg(target_os = "linux")]
 use crate::collect::shelf::Shelf;
-use trouble::Here;
 
 /// A card as the driver of a test has it.
 #[derive(Clone)]
@@ -271,6 +270,19 @@ fn a_program_that_draws_for_long_leaves_us_the_rest() {
         script.change(|lines| lines.cards = vec![play(programs)]);
         assert_eq!(left(), expected);
     }
+}
+
+#[test]
+fn people_hear_of_cards_or_of_what_is_wrong() {
+    let (mut nvidia, script) = nvidia(vec![played("0000:01:00.0")]);
+    assert_eq!(once_of(&mut nvidia), Some(Ok(vec!["NVIDIA GeForce RTX 4090".to_owned()])));
+    script.change(|lines| lines.broken = Some(Trouble::Mismatch));
+    let (cause, next) = once_of(&mut nvidia).unwrap().unwrap_err();
+    assert!(cause.contains("different versions") && next == "restart the machine", "{cause}");
+    script.change(|lines| (lines.broken, lines.cards) = (None, Vec::new()));
+    assert_eq!(once_of(&mut self::nvidia(Vec::new()).0), None);
+    let absent = || Err(Trouble::Absent { why: String::new(), here: Here::Nothing });
+    assert_eq!(once_of(&mut Nvidia::<Script>::new(absent)), None);
 }
 
 /// A library built of `fake.c`, as the card's maker would lay it down; `None` where nobody can build it.

@@ -53,35 +53,41 @@ impl Trouble {
         }
     }
 
-    /// Cause and next step.
+    /// Cause and next step in one sentence.
     pub(super) fn words(&self) -> String {
+        format!("{}; {}", self.cause(), self.next())
+    }
+
+    /// Why nothing is told.
+    pub(super) fn cause(&self) -> String {
         match self {
-            Self::Absent { why, here: Here::Driver } => format!(
-                "its driver runs, and its library is not to be had ({why}); install the whole driver, and let a \
-                 container see it (`--gpus all`)"
-            ),
-            Self::Absent { why, .. } => {
-                format!(
-                    "there is no library of its driver ({why}); install NVIDIA's driver, if models should use it"
-                )
+            Self::Absent { why, here: Here::Driver } => {
+                format!("its driver runs, and its library is not to be had ({why})")
             }
-            Self::NotLoaded(why) => {
-                format!(
-                    "its driver does not run ({why}); `nvidia-smi` should say the same; load or reinstall it"
-                )
-            }
+            Self::Absent { why, .. } => format!("there is no library of its driver ({why})"),
+            Self::NotLoaded(why) => format!("its driver does not run ({why})"),
             Self::Mismatch => {
-                "its library and the driver that runs are of different versions; the driver was \
-                               updated: restart the machine"
+                "its library and the driver that runs are of different versions, as after an update"
                     .to_owned()
             }
-            Self::TooOld(what) => {
-                format!("its driver is too old ({what}); install version 510 or a newer one")
+            Self::TooOld(what) => format!("its driver is too old ({what})"),
+            Self::Lost(why) => format!("a card is lost ({why})"),
+            Self::Other(why) => format!("its driver says: {why}"),
+        }
+    }
+
+    /// What to do.
+    pub(super) fn next(&self) -> &'static str {
+        match self {
+            Self::Absent { here: Here::Driver, .. } => {
+                "install the whole driver, and let a container see it (`--gpus all`)"
             }
-            Self::Lost(why) => format!(
-                "a card is lost ({why}); restart the machine, and look for errors of the card in the system's log"
-            ),
-            Self::Other(why) => format!("its driver says: {why}; see whether `nvidia-smi` works"),
+            Self::Absent { .. } => "install NVIDIA's driver, if models should use it",
+            Self::NotLoaded(_) => "load or reinstall it; `nvidia-smi` should say the same until then",
+            Self::Mismatch => "restart the machine",
+            Self::TooOld(_) => "install version 510 or a newer one",
+            Self::Lost(_) => "restart the machine, and look for errors of the card in the system's log",
+            Self::Other(_) => "see whether `nvidia-smi` works",
         }
     }
 }
