@@ -118,6 +118,9 @@ pub struct Matrix {
 
 /// Who knows of work what no picture of the fleet holds: what runs how far, what waits, what is worth what.
 pub trait Work {
+    /// Whether it may know this reading. Asked once for all candidates, so that most readings cost no call.
+    fn knows(&self, column: Column) -> bool;
+
     /// The reading of the candidate at this place, in the order of the candidates. `None` leaves the answer to the
     /// picture; NaN says that nobody knows.
     fn read(&self, row: usize, column: Column) -> Option<f64>;
@@ -128,6 +131,10 @@ pub trait Work {
 pub struct NoWork;
 
 impl Work for NoWork {
+    fn knows(&self, _: Column) -> bool {
+        false
+    }
+
     fn read(&self, _: usize, _: Column) -> Option<f64> {
         None
     }
@@ -204,6 +211,10 @@ impl Matrix {
         let Sight { profile, snapshot, now, work } = sight;
         let wants_best = columns.contains(&Column::BestOtherDecode);
         let shared = Shared::new(profile, snapshot, now, wants_best);
+        // One bit for each place; there are fewer columns than bits.
+        let known = columns.iter().enumerate().filter(|(_, column)| work.knows(**column));
+        let known = known.fold(0_u64, |known, (at, _)| known | 1_u64.checked_shl(at as u32).unwrap_or(0));
+        let is_known = |at: usize| known.checked_shr(at as u32).unwrap_or(0) & 1 == 1;
         let mut values = Vec::with_capacity(columns.len() * candidates.len());
         for (row, candidate) in candidates.iter().enumerate() {
             let of = Of {
@@ -211,9 +222,11 @@ impl Matrix {
                 residency: candidate.holding.residency(now),
                 rates: candidate.holding.rates(&candidate.backend, now),
             };
-            let read =
-                |column: &Column| work.read(row, *column).unwrap_or_else(|| read(*column, &of, &shared));
-            values.extend(columns.iter().map(read));
+            let read = |(at, column): (usize, &Column)| {
+                let known = if is_known(at) { work.read(row, *column) } else { None };
+                known.unwrap_or_else(|| read(*column, &of, &shared))
+            };
+            values.extend(columns.iter().enumerate().map(read));
         }
         let ids = candidates.iter().map(|candidate| f64::from(candidate.backend.row.0)).collect();
         Self { columns, ids, values }
@@ -354,6 +367,11 @@ mod tests {
             let units = ["ms", "bytes", "tokens", "token", "s", "ratio", "flag", "level", "count"];
             assert!(unit.is_some_and(|unit| units.contains(&unit)), "{name} has no unit");
         }
+    }
+
+    #[test]
+    fn there_is_a_bit_for_every_column() {
+        assert!(Column::ALL.len() <= 64, "`Matrix::look` counts on it");
     }
 
     #[test]

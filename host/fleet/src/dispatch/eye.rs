@@ -324,6 +324,25 @@ pub(crate) struct Facts {
 pub(crate) struct Known<'a>(pub(crate) &'a [Facts]);
 
 impl Work for Known<'_> {
+    fn knows(&self, column: Column) -> bool {
+        // All of them or none are read as if the model were resident.
+        let as_resident = || self.0.first().is_some_and(|facts| facts.as_resident);
+        matches!(
+            column,
+            Column::QueueWaiting
+                | Column::FirstFree
+                | Column::WorkRest
+                | Column::SameUtil
+                | Column::OtherUtil
+                | Column::LoadDrain
+                | Column::Worth
+                | Column::EvictRegret
+                | Column::CachedTokens
+                | Column::SessionHere
+                | Column::ContextTokens
+        ) || (column == Column::ModelState && as_resident())
+    }
+
     fn read(&self, row: usize, column: Column) -> Option<f64> {
         let facts = self.0.get(row)?;
         let known = match column {
