@@ -196,7 +196,9 @@ impl<'a> World<'a> {
                 self.schedule(self.now + BEAT, event);
                 let is_heard = self.nodes[node.0].health != Health::Dead && !self.silent[node.0];
                 if is_heard {
-                    self.inspector.heard(node, &self.nodes[node.0]);
+                    if self.asleep.is_none() {
+                        self.inspector.heard(node, &self.nodes[node.0]);
+                    }
                     self.tell_router(News::Beat(node));
                 }
             }
