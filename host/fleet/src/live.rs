@@ -193,7 +193,7 @@ impl HoldingLive {
 
     /// When we last had its backend let go of it, unless an answer came since.
     pub fn evicted(&self) -> Option<Moment> {
-        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded < *evicted))
+        self.evicted.get().filter(|evicted| self.succeeded().is_none_or(|succeeded| succeeded <= *evicted))
     }
 
     /// When a load that we started and that nobody answered for yet began.

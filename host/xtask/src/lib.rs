@@ -9,5 +9,6 @@ pub mod lock;
 pub mod nettest;
 pub mod nightly;
 pub mod plugins;
+pub mod simulate;
 pub mod text;
 pub mod workspace;

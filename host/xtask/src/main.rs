@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use xtask::{fuzz, nightly, plugins, workspace::Workspace};
+use xtask::{fuzz, nightly, plugins, simulate, workspace::Workspace};
 
 /// Developer tasks of Herdwick.
 #[derive(Parser)]
@@ -51,6 +51,15 @@ enum Task {
         #[arg(value_name = "NAME")]
         names: Vec<String>,
     },
+    /// Run the router's dispatch on made-up machines in made-up time; `quality` measures how well it routes.
+    ///
+    /// `cargo xtask simulate --help` tells all it takes.
+    #[command(disable_help_flag = true)]
+    Simulate {
+        /// What the simulator is given.
+        #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Run for an hour or so what would make every change wait too long.
     Nightly,
 }
@@ -79,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::Nettest { .. } => {
             anyhow::bail!("networks of one's own are made of Linux's namespaces; run it there")
         }
+        Task::Simulate { arguments } => simulate::run(&workspace, &arguments),
         Task::Nightly => nightly::run(&workspace),
     }
 }

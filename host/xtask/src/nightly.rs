@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::fuzz;
+use crate::simulate;
 use crate::workspace::Workspace;
 
 /// How long each fuzz target runs, in seconds.
@@ -29,5 +30,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     ]);
     let status = seeds.env("TEST_SEEDS", SEEDS).current_dir(&workspace.root).status();
     ensure!(status.context("cannot start cargo test")?.success(), "a killed node cost an answer; see above");
+    // Ten thousand seeds, which is what it tries unless told otherwise.
+    simulate::run(workspace, &[])?;
     fuzz::run(workspace, &[], FUZZ)
 }

@@ -399,19 +399,23 @@ impl Herdwick {
         }
     }
 
-    /// Lets dispatch look at those who wait until it has nothing more to do.
-    fn turn(&mut self, now: Moment, actions: &mut Vec<Action>) {
+    /// Carries out what dispatch says, and lets it look at those who wait if it must or `wanted` says so, until it has
+    /// nothing more to do.
+    fn turn(&mut self, mut wanted: bool, now: Moment, actions: &mut Vec<Action>) {
         let policy = Arc::clone(&self.setup.policy);
         for _ in 0..TURNS {
-            let sky = Sky { now, snapshot: &self.snapshot, policy: policy.as_ref() };
-            self.dispatch.turn(sky);
             let mut is_quiet = true;
             while let Some(order) = self.dispatch.next_action() {
                 is_quiet = false;
                 self.carry_out(order, now, actions);
             }
-            if is_quiet && !self.dispatch.is_due() {
+            if is_quiet && !(wanted || self.dispatch.is_due()) {
                 return;
+            }
+            if wanted || self.dispatch.is_due() {
+                wanted = false;
+                let sky = Sky { now, snapshot: &self.snapshot, policy: policy.as_ref() };
+                self.dispatch.turn(sky);
             }
         }
         unreachable!("dispatch does not come to rest at {now:?}");
@@ -487,9 +491,8 @@ impl Router for Herdwick {
             self.cut_off(now, actions);
         }
         let is_time = self.dispatch.wake_at().is_some_and(|at| at <= now);
-        if is_time || self.dispatch.is_due() || matches!(news, News::Beat(_) | News::Due) {
-            self.turn(now, actions);
-        }
+        let is_news_of_fleet = matches!(news, News::Beat(_) | News::Due);
+        self.turn(is_time || is_news_of_fleet, now, actions);
     }
 
     fn due(&self) -> Option<Time> {

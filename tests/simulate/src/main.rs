@@ -86,6 +86,9 @@ fn one(seed: u64, wanted: Wanted) -> Result<Report> {
     let policy = signals::native(&[])?;
     let (first, second) = (promises::run(seed, wanted, &policy), promises::run(seed, wanted, &policy));
     println!("seed {seed}: digest {:016x}", first.hash);
+    for fault in &promises::Trial::new(seed, wanted.faults).setting.faults {
+        println!("  at {:.3} s machine {}: {:?}", fault.at.s(), fault.node.0, fault.blow);
+    }
     ensure!(first.hash == second.hash, "the same seed was another run: {:016x}", second.hash);
     promises::sweep((seed, 1), wanted, ENOUGH)
 }

@@ -58,6 +58,8 @@ pub struct Node {
     pub loads: Loads,
     /// Loads that were begun since the start.
     pub loads_begun: u64,
+    /// Models that it let go of by itself, to make room for what it was to load.
+    pub surprises: u64,
     /// Prompt tokens that were asked, and those of them that were in a cache.
     pub prompt_tokens: (f64, f64),
     /// Up to when everything is worked out.
@@ -78,6 +80,7 @@ impl Node {
             runners: vec![None; MODELS.len()],
             loads: Loads::default(),
             loads_begun: 0,
+            surprises: 0,
             prompt_tokens: (0.0, 0.0),
             at: Time::default(),
         }

@@ -4,15 +4,18 @@
 //! Measurements use the components. Thousands of seeds use the native ones, whose answers depend on no clock: a component
 //! that is not let run in time on a busy machine is left out, and a run would not be the same twice.
 
-use std::collections::BTreeMap;
+#[cfg(feature = "components")]
+mod shipped;
+
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow};
 use herdwick_fleet::{Answer, Column, Generation, Matrix, PluginId, Sheet, SignalPolicy, Words};
-use herdwick_plugin_host::config::{PluginConfig, PluginsConfig, SettingValue};
-use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_sdk::export::SignalRunner;
 use herdwick_sdk::{Setting, Signal, Value};
+
+#[cfg(feature = "components")]
+pub use self::shipped::components;
 
 /// A setting of one signal that an ablation changes: its signal, its key, its value.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,29 +31,6 @@ impl Change {
         let (Self::Number(of, ..) | Self::Flag(of, ..)) = self;
         of == signal
     }
-}
-
-/// The components that the router ships, with these settings changed.
-///
-/// # Errors
-/// What keeps them from running here.
-pub fn components(changes: &[Change]) -> Result<Arc<dyn SignalPolicy>> {
-    let mut plugins: BTreeMap<String, PluginConfig> = BTreeMap::new();
-    for change in changes {
-        let (signal, key, value) = match *change {
-            Change::Number(signal, key, value) => (signal, key, SettingValue::Number(value)),
-            Change::Flag(signal, key, value) => (signal, key, SettingValue::Flag(value)),
-        };
-        plugins.entry(signal.to_owned()).or_default().settings.insert(key.to_owned(), value);
-    }
-    let config = PluginsConfig { plugins, ..PluginsConfig::default() };
-    let host =
-        PluginHost::start(&Wanted { config, ..Wanted::default() }).context("cannot start the plugins")?;
-    let problems = host.report().map(|report| report.problems).unwrap_or_default();
-    ensure!(problems.is_empty(), "the plugins do not take these settings: {problems:?}");
-    let set = host.current();
-    // The host owns the clock that bounds its guests; it has to live as long as the set.
-    Ok(Arc::new(Kept { _host: host, set }))
 }
 
 /// The same sources, compiled for this machine.
@@ -133,28 +113,6 @@ impl SignalPolicy for Reliability {
     }
 }
 
-struct Kept<S: ?Sized> {
-    _host: PluginHost,
-    set: Arc<S>,
-}
-
-impl<S: SignalPolicy + ?Sized> SignalPolicy for Kept<S> {
-    fn columns(&self) -> Arc<[Column]> {
-        self.set.columns()
-    }
-
-    fn score(&self, matrix: &Matrix, words: &Words<'_>) -> Sheet {
-        let sheet = self.set.score(matrix, words);
-        // A run in which a signal was missing measured something else.
-        assert!(sheet.faults.is_empty(), "a component failed: {:?}", sheet.faults);
-        sheet
-    }
-
-    fn explain(&self, matrix: &Matrix, words: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
-        self.set.explain(matrix, words)
-    }
-}
-
 /// What a signal is asked: rows as the contract lays them out, for costs or what is wrong with them.
 type Costs = Box<dyn Fn(&[f64]) -> Result<Vec<f64>, String> + Send + Sync>;
 
@@ -214,7 +172,7 @@ impl SignalPolicy for Native {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "components"))]
 mod tests {
     use super::*;
     use crate::random::Random;

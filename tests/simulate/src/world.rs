@@ -91,7 +91,7 @@ pub struct World<'a> {
     open: usize,
     inspector: Inspector,
     /// What the router has not heard yet.
-    news: VecDeque<News>,
+    news: VecDeque<(News, u32)>,
     hash: u64,
 }
 
@@ -126,7 +126,7 @@ impl<'a> World<'a> {
     fn begin(&mut self) {
         for node in 0..self.nodes.len() {
             // Every machine is known before the first request, as in a fleet that has been running.
-            self.news.push_back(News::Beat(NodeNo(node)));
+            self.tell_router(News::Beat(NodeNo(node)));
             let first = Time(self.random.next() % BEAT.0);
             self.schedule(first, Event::Beat(NodeNo(node)));
         }
@@ -142,8 +142,10 @@ impl<'a> World<'a> {
 
     fn live(&mut self) {
         loop {
-            while let Some(news) = self.news.pop_front() {
-                self.hear(news);
+            while let Some((news, epoch)) = self.news.pop_front() {
+                if self.is_news(&news, epoch) {
+                    self.hear(news);
+                }
             }
             if self.open == 0 {
                 break;
@@ -165,7 +167,7 @@ impl<'a> World<'a> {
                     self.happen(event);
                 }
             } else {
-                self.news.push_back(News::Due);
+                self.tell_router(News::Due);
             }
         }
     }
@@ -194,8 +196,10 @@ impl<'a> World<'a> {
                 self.schedule(self.now + BEAT, event);
                 let is_heard = self.nodes[node.0].health != Health::Dead && !self.silent[node.0];
                 if is_heard {
-                    self.inspector.heard(node, &self.nodes[node.0]);
-                    self.news.push_back(News::Beat(node));
+                    if self.asleep.is_none() {
+                        self.inspector.heard(node, &self.nodes[node.0]);
+                    }
+                    self.tell_router(News::Beat(node));
                 }
             }
             Event::Blow(place) => {
@@ -207,19 +211,19 @@ impl<'a> World<'a> {
                 let record = &self.records[request];
                 if record.is_at_machine() && record.attempts == attempt {
                     self.leave_machine(request);
-                    self.news.push_back(News::Failed(request));
+                    self.tell_router(News::Failed(request));
                 }
             }
             Event::Leave(request) => {
                 if self.records[request].end.is_none() {
                     self.leave_machine(request);
                     self.finish(request, End::Left);
-                    self.news.push_back(News::Left(request));
+                    self.tell_router(News::Left(request));
                 }
             }
             Event::Wake => {
                 if let Some((_, missed)) = self.asleep.take() {
-                    self.news.extend(missed);
+                    missed.into_iter().for_each(|news| self.tell_router(news));
                 }
             }
         }
@@ -234,7 +238,21 @@ impl<'a> World<'a> {
             let patience = Time::seconds(self.random.exponential(mean));
             self.schedule(self.now + patience, Event::Leave(request.no));
         }
-        self.news.push_back(News::Asked(request));
+        self.tell_router(News::Asked(request));
+    }
+
+    /// Puts news behind others that the router has not heard yet.
+    fn tell_router(&mut self, news: News) {
+        let epoch = about(&news).and_then(|no| self.records.get(no)).map_or(0, |record| record.epoch);
+        self.news.push_back((news, epoch));
+    }
+
+    /// Whether it still concerns somebody: what is said of an attempt that was given up meanwhile reaches nobody.
+    fn is_news(&self, news: &News, epoch: u32) -> bool {
+        match news {
+            News::FirstToken(no) | News::Failed(no) | News::Lost(no) => self.records[*no].epoch == epoch,
+            _ => true,
+        }
     }
 
     /// Tells the router, and does what it says.
@@ -247,6 +265,12 @@ impl<'a> World<'a> {
             return;
         }
         self.note(&inspector::digest(&news));
+        if let (News::Done(no) | News::Left(no), Some(record)) =
+            (&news, about(&news).and_then(|no| self.records.get_mut(no)))
+        {
+            debug_assert_eq!(record.request.no, *no, "records stand in the order of asking");
+            record.is_told = true;
+        }
         let mut actions = Vec::new();
         let sight = Sight { now: self.now, nodes: &self.nodes };
         self.router.hear(&news, sight, &mut actions);
@@ -263,9 +287,12 @@ impl<'a> World<'a> {
         self.inspector.before(action, self.now, &self.records, &self.nodes);
         match *action {
             Action::Send(request, node) => self.send(request, node),
-            Action::HangUp(request) => self.leave_machine(request),
+            Action::HangUp(request) => {
+                self.records[request].epoch += 1;
+                self.leave_machine(request);
+            }
             Action::Load(node, model) if self.nodes[node.0].health == Health::Dead => {
-                self.news.push_back(News::LoadFailed(node, model));
+                self.tell_router(News::LoadFailed(node, model));
             }
             Action::Load(node, model) => {
                 self.work(node, |node, now, happened| node.load(model, now, happened))
@@ -273,7 +300,15 @@ impl<'a> World<'a> {
             Action::Unload(node, model) => {
                 self.work(node, |node, now, happened| node.unload(model, now, happened));
             }
-            Action::Refuse(request, why) => self.finish(request, End::Refused(why)),
+            Action::Refuse(request, why) => {
+                if let Some(record) = self.records.get_mut(request).filter(|record| record.end.is_none()) {
+                    record.is_told = true;
+                }
+                // Its client left, or its last token came, in the same moment.
+                if self.records.get(request).is_some_and(|record| record.end.is_none() || record.is_told) {
+                    self.finish(request, End::Refused(why));
+                }
+            }
         }
     }
 
@@ -286,7 +321,7 @@ impl<'a> World<'a> {
         let attempt = record.attempts;
         if self.nodes[node.0].health == Health::Dead {
             self.leave_machine(no);
-            self.news.push_back(News::Lost(no));
+            self.tell_router(News::Lost(no));
             return;
         }
         if self.random.chance(self.erring[node.0]) {
@@ -322,20 +357,20 @@ impl<'a> World<'a> {
         match happening {
             Happening::FirstToken(no) => {
                 if self.records[no].first_token(self.now) {
-                    self.news.push_back(News::FirstToken(no));
+                    self.tell_router(News::FirstToken(no));
                 }
             }
             Happening::Done(no) => {
                 self.records[no].leave();
                 self.finish(no, End::Done);
-                self.news.push_back(News::Done(no));
+                self.tell_router(News::Done(no));
             }
             Happening::Failed(no) => {
                 self.records[no].leave();
-                self.news.push_back(News::Failed(no));
+                self.tell_router(News::Failed(no));
             }
-            Happening::Loaded(model) => self.news.push_back(News::Loaded(node, model)),
-            Happening::LoadFailed(model) => self.news.push_back(News::LoadFailed(node, model)),
+            Happening::Loaded(model) => self.tell_router(News::Loaded(node, model)),
+            Happening::LoadFailed(model) => self.tell_router(News::LoadFailed(node, model)),
         }
     }
 
@@ -358,7 +393,7 @@ impl<'a> World<'a> {
 
     fn strike(&mut self, fault: &Fault) {
         let no = fault.node;
-        self.inspector.struck(fault);
+        self.inspector.struck(fault, self.nodes.len());
         match fault.blow {
             Blow::Sleep(time) => {
                 let until = self.now + time;
@@ -371,12 +406,12 @@ impl<'a> World<'a> {
             Blow::Die => {
                 self.work(no, |_, _, _| ());
                 for model in self.nodes[no.0].loads.models() {
-                    self.news.push_back(News::LoadFailed(no, model));
+                    self.tell_router(News::LoadFailed(no, model));
                 }
                 let lost = self.nodes[no.0].die(self.now);
                 for request in lost {
                     self.records[request].leave();
-                    self.news.push_back(News::Lost(request));
+                    self.tell_router(News::Lost(request));
                 }
             }
             Blow::Hang { agent_too } => {
@@ -419,5 +454,16 @@ impl End {
     /// Whether the router refused it for this reason.
     pub fn is_refusal(self, why: Refusal) -> bool {
         self == Self::Refused(why)
+    }
+}
+
+/// Which request news is about.
+fn about(news: &News) -> Option<usize> {
+    match news {
+        News::Asked(request) => Some(request.no),
+        News::FirstToken(no) | News::Done(no) | News::Failed(no) | News::Lost(no) | News::Left(no) => {
+            Some(*no)
+        }
+        News::Loaded(..) | News::LoadFailed(..) | News::Beat(_) | News::Due => None,
     }
 }

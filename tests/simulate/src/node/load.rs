@@ -158,6 +158,7 @@ fn begin(node: &mut Node, model: ModelId, now: Time, happened: &mut Vec<Happenin
             break;
         }
         if let Some(runner) = &mut node.runners[victim.0] {
+            node.surprises += u64::from(!runner.is_leaving);
             runner.is_leaving = true;
             lacks -= victim.in_memory();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use herdwick_fleet::SignalPolicy;
 use herdwick_fleet::dispatch::{Binding, Bounds, Rules};
 
@@ -101,13 +101,21 @@ impl Shelf {
     pub fn new() -> Result<Self> {
         let mut shelf = BTreeMap::new();
         for variant in Variant::ALL {
-            let policy = signals::components(variant.changes()).context("the components do not run here")?;
+            let policy = signals_of(variant.changes())?;
             let policy =
                 if variant == Variant::Reliability { signals::with_reliability(policy) } else { policy };
             shelf.insert(variant, policy);
         }
         Ok(Self(shelf))
     }
+}
+
+/// The components that ship; without that feature, for a first impression, the same sources compiled natively.
+fn signals_of(changes: &[Change]) -> Result<Arc<dyn SignalPolicy>> {
+    #[cfg(feature = "components")]
+    return signals::components(changes);
+    #[cfg(not(feature = "components"))]
+    signals::native(changes)
 }
 
 impl Policy {

@@ -33,17 +33,19 @@ pub struct Promises {
 
 /// What is watched.
 #[derive(Debug)]
-pub struct Inspector {
+pub(super) struct Inspector {
     /// What was found.
     pub breaches: Vec<Breach>,
     promises: Promises,
     /// Machines of which the router cannot know how they are: they died or hung, and have not told since that all is well.
     unsure: Vec<NodeNo>,
+    /// Models that machines let go of by themselves, by machine.
+    surprises: Vec<u64>,
 }
 
 impl Inspector {
     pub(super) fn new(promises: Promises) -> Self {
-        Self { breaches: Vec::new(), promises, unsure: Vec::new() }
+        Self { breaches: Vec::new(), promises, unsure: Vec::new(), surprises: Vec::new() }
     }
 
     /// The router's own books do not agree.
@@ -52,7 +54,11 @@ impl Inspector {
     }
 
     /// Something goes wrong with a machine, or is put right.
-    pub(super) fn struck(&mut self, fault: &Fault) {
+    pub(super) fn struck(&mut self, fault: &Fault, nodes: usize) {
+        // Whoever slept does not know what became of anybody.
+        if matches!(fault.blow, Blow::Sleep(_)) {
+            self.unsure.extend((0..nodes).map(NodeNo));
+        }
         if matches!(fault.blow, Blow::Die | Blow::Hang { .. } | Blow::Recover) {
             self.unsure.push(fault.node);
         }
@@ -83,7 +89,7 @@ impl Inspector {
                 if record.is_at_machine() {
                     self.say(now, format!("request {no} was handed over while a machine had it"));
                 }
-                if let Some(end) = record.end {
+                if let Some(end) = record.end.filter(|_| record.is_told) {
                     self.say(now, format!("request {no} was handed over after its end ({end:?})"));
                 }
                 if record.first.is_some() {
@@ -101,7 +107,8 @@ impl Inspector {
                 }
             }
             Action::Refuse(no, why) => {
-                if let Some(end) = records.get(no).and_then(|record| record.end) {
+                let told = records.get(no).filter(|record| record.is_told);
+                if let Some(end) = told.and_then(|record| record.end) {
                     self.say(now, format!("request {no} was refused ({why:?}) after its end ({end:?})"));
                 }
                 if records.get(no).is_some_and(Record::is_at_machine) {
@@ -134,7 +141,13 @@ impl Inspector {
     }
 
     /// A machine, after something happened on it.
-    pub(super) fn look(&mut self, _: NodeNo, node: &Node, now: Time) {
+    pub(super) fn look(&mut self, no: NodeNo, node: &Node, now: Time) {
+        if self.surprises.len() <= no.0 {
+            self.surprises.resize(no.0 + 1, 0);
+        }
+        if std::mem::replace(&mut self.surprises[no.0], node.surprises) != node.surprises {
+            self.unsure.push(no);
+        }
         for model in ModelId::all() {
             let running = node.running(model);
             if running > node.spec.slots {

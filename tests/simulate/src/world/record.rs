@@ -35,6 +35,10 @@ pub struct Record {
     pub ended: Option<Time>,
     /// How often somebody wanted to end it that had ended.
     pub ended_again: u32,
+    /// Whether the router has heard that it is over.
+    pub is_told: bool,
+    /// Moves when it is handed over, and when the router hangs up.
+    pub(super) epoch: u32,
     at_machine: bool,
 }
 
@@ -49,6 +53,8 @@ impl Record {
             end: None,
             ended: None,
             ended_again: 0,
+            is_told: false,
+            epoch: 0,
             at_machine: false,
         }
     }
@@ -71,6 +77,7 @@ impl Record {
 
     pub(super) fn send(&mut self, node: NodeNo, now: Time) {
         self.attempts += 1;
+        self.epoch += 1;
         (self.last, self.at_machine) = (Some(node), true);
         self.sent.get_or_insert(now);
     }
