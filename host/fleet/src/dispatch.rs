@@ -369,7 +369,7 @@ impl Dispatch {
         let credit = carries.then(|| holding.live.join_load(now));
         let progress = Arc::<Progress>::default();
         let profile = &ask.profile;
-        let run = self.works.change(backend.row, model, |station| {
+        let (run, cached_tokens) = self.works.change(backend.row, model, |station| {
             let number = station.next_number();
             let (cache, cached) =
                 station.caches.take(&ask.prompt, profile.prompt_tokens, holding.live.slots.total());
@@ -392,10 +392,11 @@ impl Dispatch {
                 prompt_tokens: profile.prompt_tokens,
                 credit,
             });
-            number
+            (number, cached)
         });
         let run = RunId { row: backend.row, model, number: run };
         let decision = Arc::clone(&choice.decided.decision);
-        Some(Grant { run, backend, holding, decision, context, waited: Duration::ZERO, progress })
+        let waited = Duration::ZERO;
+        Some(Grant { run, backend, holding, decision, context, cached_tokens, waited, progress })
     }
 }

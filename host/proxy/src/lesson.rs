@@ -68,6 +68,8 @@ pub(crate) struct Lesson {
     backend: Arc<Backend>,
     /// How fast the model is taken to be.
     known: Option<Rates>,
+    /// Tokens of the prompt that need not be read.
+    cached_tokens: f64,
     model: ModelName,
     bytes: u64,
     load: Load,
@@ -155,6 +157,7 @@ impl Lesson {
             live: Arc::clone(&holding.live),
             backend: Arc::clone(backend),
             known: holding.rates(backend, now),
+            cached_tokens: 0.0,
             model: holding.model.name.clone(),
             bytes: holding.model.bytes,
             load: match residency {
@@ -168,6 +171,11 @@ impl Lesson {
             marks: None,
             pupil: None,
         }
+    }
+
+    /// So many tokens of its prompt are predicted to be in the backend's cache: they teach nothing of how fast it reads.
+    pub(crate) fn with_cached(self, cached_tokens: f64) -> Self {
+        Self { cached_tokens, ..self }
     }
 
     /// The answer begins, with a frame of a stream or with all of it.
@@ -215,6 +223,7 @@ impl Lesson {
             total: clock.saturating_duration_since(self.sent),
             prompt_bytes: pupil.prompt_bytes,
             prompt_tokens: figures.prompt_tokens,
+            cached_tokens: self.cached_tokens,
             answer_tokens,
             is_capped: pupil
                 .most_tokens

@@ -41,7 +41,9 @@ impl Ticket {
         let candidate = Candidate { backend: Arc::clone(&backend), holding: Arc::clone(&grant.holding) };
         Self {
             context: grant.context,
-            lesson: Box::new(Lesson::begin(&candidate, residency, &router.scene)),
+            lesson: Box::new(
+                Lesson::begin(&candidate, residency, &router.scene).with_cached(grant.cached_tokens),
+            ),
             was_cold: residency.is_some_and(|residency| residency < Residency::Resident),
             is_answered: false,
             tokens: None,

@@ -58,6 +58,8 @@ pub struct Grant {
     /// The context to ask for (`num_ctx`): what is resident there, so that no reload is forced, or what a load is to have.
     /// `None` = leave the request as it is.
     pub context: Option<u32>,
+    /// Tokens of its prompt that its backend is predicted to have in the cache already; at least 0.
+    pub cached_tokens: f64,
     /// How long it waited.
     pub waited: Duration,
     /// Where to count the pieces of its answer.
