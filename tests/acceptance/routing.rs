@@ -66,13 +66,15 @@ fn a_component_with_the_opposite_sign_turns_the_choice_round() {
     let small = Node::start("small", &["--model", &cold("3GB")]);
     let large = Node::start("large", &["--model", &cold("6GB")]);
     let nodes = [small.spec(1), large.spec(1)];
+    // Of a short answer, so that the load is most of what each is predicted to cost.
+    let ask = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}],"options":{"num_predict":1}}"#;
     let plainly = Router::start(&nodes, &[]).knows("m:1b");
-    assert_eq!(post(plainly.address, "/api/chat", ASK).header("x-herdwick-node"), "small");
+    assert_eq!(post(plainly.address, "/api/chat", ask).header("x-herdwick-node"), "small");
     drop(plainly);
     post(small.address, "/api/generate", r#"{"model":"m:1b","keep_alive":0}"#);
     let plugin = ["--plugin", file.to_str().expect("a path of letters")];
     let router = Router::start(&nodes, &plugin).knows("m:1b");
-    let reply = post(router.address, "/api/chat", ASK);
+    let reply = post(router.address, "/api/chat", ask);
     std::fs::remove_file(&file).expect("our own file");
     assert_eq!(reply.header("x-herdwick-node"), "large", "{}", reply.header("x-herdwick-why"));
 }

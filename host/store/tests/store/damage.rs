@@ -75,7 +75,7 @@ fn a_file_of_a_newer_version_is_refused_and_not_touched() {
     assert!(matches!(error, StoreError::Newer { .. }), "{error}");
     assert!(error.to_string().contains("written by a newer herdwick"), "{error}");
     let why = std::error::Error::source(&error).expect("a cause").to_string();
-    assert_eq!(why, "it is of version 99, and this program knows versions up to 2");
+    assert_eq!(why, "it is of version 99, and this program knows versions up to 3");
     assert_eq!((fs::read(scratch.file()).unwrap(), fs::read(&log).unwrap()), kept);
     assert!(!scratch.names().iter().any(|name| name.contains("broken")), "{:?}", scratch.names());
 }
