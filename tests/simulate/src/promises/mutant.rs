@@ -73,13 +73,16 @@ impl Mutated {
     }
 
     /// What the router is not told, or another is.
-    fn swallows(&self, news: &News, actions: &mut Vec<Action>) -> bool {
+    fn swallows(&mut self, news: &News, actions: &mut Vec<Action>) -> bool {
         match (self.mutant, news) {
             (Some(Mutant::Loses), News::Asked(request)) => request.no % ONE_IN == 7,
             (Some(Mutant::Leaks), News::Left(_)) => true,
-            (Some(Mutant::RetriesForever), News::Failed(no)) | (Some(Mutant::BeginsAnew), News::Lost(no))
-                if self.mutant == Some(Mutant::RetriesForever) || self.asked[*no].1 =>
-            {
+            (Some(Mutant::RetriesForever), News::Failed(no)) => {
+                actions.push(Action::Send(*no, NodeNo(0)));
+                true
+            }
+            // Once: whoever is sent to a machine that is off hears of it in the same moment.
+            (Some(Mutant::BeginsAnew), News::Lost(no)) if std::mem::take(&mut self.asked[*no].1) => {
                 actions.push(Action::Send(*no, NodeNo(0)));
                 true
             }
