@@ -74,6 +74,11 @@ fn a_component_with_the_opposite_sign_turns_the_choice_round() {
     post(small.address, "/api/generate", r#"{"model":"m:1b","keep_alive":0}"#);
     let plugin = ["--plugin", file.to_str().expect("a path of letters")];
     let router = Router::start(&nodes, &plugin).knows("m:1b");
+    crate::support::until("it is known that the model is in neither memory", || {
+        let status = crate::support::get(router.address, "/admin/v1/status").json();
+        let nodes = status["nodes"].as_array().expect("nodes").clone();
+        nodes.iter().all(|node| node["models"][0]["state"] == "on disk").then_some(())
+    });
     let reply = post(router.address, "/api/chat", ask);
     std::fs::remove_file(&file).expect("our own file");
     assert_eq!(reply.header("x-herdwick-node"), "large", "{}", reply.header("x-herdwick-why"));
