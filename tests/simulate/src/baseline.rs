@@ -146,7 +146,7 @@ impl<C: Choice> Early<C> {
             return;
         }
         let node = self.choice.choose(&request, &able, &self.known);
-        self.known.random.next();
+        self.known.random.bits();
         self.known.outstanding[node.0][model.0] += 1;
         if self.open.len() <= no {
             self.open.resize(no + 1, None);

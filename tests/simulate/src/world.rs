@@ -127,7 +127,7 @@ impl<'a> World<'a> {
         for node in 0..self.nodes.len() {
             // Every machine is known before the first request, as in a fleet that has been running.
             self.tell_router(News::Beat(NodeNo(node)));
-            let first = Time(self.random.next() % BEAT.0);
+            let first = Time(self.random.bits() % BEAT.0);
             self.schedule(first, Event::Beat(NodeNo(node)));
         }
         // A second to settle in.

@@ -18,6 +18,9 @@ struct Measured<'a> {
     reference: Quality,
 }
 
+/// Which times of a run, and what of them.
+type Figure = (fn(&Quality) -> Times, fn(&Times) -> f64);
+
 /// Rows and columns of text.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
@@ -140,7 +143,7 @@ fn line(name: String, policy: Policy, measured: &[&Measured<'_>]) -> Vec<String>
     let mean = |of: &dyn Fn(&Quality) -> f64| {
         pairs.iter().map(|(ours, _)| of(ours)).sum::<f64>() / pairs.len().max(1) as f64
     };
-    let times: [(fn(&Quality) -> Times, fn(&Times) -> f64); 9] = [
+    let times: [Figure; 9] = [
         (|quality| quality.first, |times| times.mean),
         (|quality| quality.first, |times| times.p50),
         (|quality| quality.first, |times| times.p95),
