@@ -77,7 +77,7 @@ fn what_is_added_is_listed_serves_and_is_there_after_a_restart_until_it_is_remov
     let router = start().knows("b:1b");
     assert_eq!(chat(&router, "b:1b").header("x-herdwick-node"), "studio");
     let shown = told(&router, &["show", "studio"]);
-    for part in ["studio  up\n", "labels    room=the office\n", "agent     none", "b:1b", "0/2 busy"] {
+    for part in ["studio  up\n", "labels     room=the office\n", "agent      none", "b:1b", "0/2 busy"] {
         assert!(shown.contains(part), "{part:?} is not in\n{shown}");
     }
     let json: serde_json::Value =
@@ -98,7 +98,7 @@ fn what_is_added_is_listed_serves_and_is_there_after_a_restart_until_it_is_remov
     let router = start();
     assert_eq!(line(&router, "studio"), None);
     let shown = told(&router, &["show", "attic"]);
-    assert!(shown.contains("labels    room=attic\n"), "{shown}");
+    assert!(shown.contains("labels     room=attic\n"), "{shown}");
     assert_eq!(told(&router, &["rm", "attic"]), "removed attic; what runs there may end\n");
     assert_eq!(line(&router, "attic"), None);
     drop(router);

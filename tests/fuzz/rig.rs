@@ -9,13 +9,14 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use herdwick_dialect::Endpoint;
+use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
-    Claim, Column, Counters, Event, Fleet, Generation, LivePolicy, Matrix, Model, ModelName, Moment, Observation,
-    Origin, Outcome, Outcomes, PluginId, Sheet, SignalPolicy, Words,
+    Claim, Column, Counters, Event, Fleet, Generation, LivePolicy, Matrix, Model, ModelName, Moment,
+    Observation, Origin, Outcome, Outcomes, PluginId, ResidentClaim, Sheet, SignalPolicy, Words,
 };
 use herdwick_proxy::gate::Trust;
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Aside, Limits, Matter, Parts, Router, server};
+use herdwick_proxy::{Aliases, Aside, Dispatcher, Limits, Matter, Parts, Router, server};
 use http::{Request, Response};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -59,18 +60,22 @@ async fn run(tell: mpsc::Sender<Rig>) {
     let origin = Origin { host: "127.0.0.1".into(), port: backend.local_addr().expect("an address").port() };
     tokio::spawn(serve(backend, Arc::clone(&asked)));
     let (_published, published) = watch::channel(Generation::default());
+    let (limits, start) = (Limits::default(), Instant::now());
+    let fleet = Arc::new(ArcSwap::from_pointee(fleet(origin).snapshot()));
+    let dispatcher = Dispatcher::new(&limits, Arc::clone(&fleet), Arc::new(Nobody), start);
     let router = Router::new(Parts {
-        limits: Limits::default(),
+        limits,
         aliases: Aliases::default(),
         trust: Trust::default(),
-        fleet: Arc::new(ArcSwap::from_pointee(fleet(origin).snapshot())),
+        fleet,
         published,
         policy: Arc::new(Nobody),
+        dispatcher: Arc::new(dispatcher),
         ring: Arc::default(),
         aside: Arc::new(Nobody),
         outcomes: Arc::new(Nobody),
         counters: Arc::new(Counters::default()),
-        start: Instant::now(),
+        start,
     });
     let listeners = Listeners::bind(([127, 0, 0, 1], 0).into()).await.expect("a free port");
     tell.send(Rig { router: listeners.address(), asked }).expect("somebody waits for it");
@@ -93,7 +98,9 @@ fn fleet(origin: Origin) -> Fleet {
         parameter_size: String::new(),
         quantization: String::new(),
     };
-    for claim in [Claim::Models(vec![model]), Claim::Resident(Vec::new())] {
+    // In memory, so that nobody but clients asks for anything: a load would be one request more.
+    let resident = ResidentClaim { name: model.name.clone(), loaded: Loaded::default() };
+    for claim in [Claim::Models(vec![model]), Claim::Resident(vec![resident])] {
         fleet.observe(Observation { backend, at: Moment(0), claim });
     }
     fleet

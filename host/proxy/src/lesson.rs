@@ -174,8 +174,9 @@ impl Lesson {
     }
 
     /// So many tokens of its prompt are predicted to be in the backend's cache: they teach nothing of how fast it reads.
-    pub(crate) fn with_cached(self, cached_tokens: f64) -> Self {
-        Self { cached_tokens, ..self }
+    pub(crate) fn with_cached(mut self, cached_tokens: f64) -> Self {
+        self.cached_tokens = cached_tokens;
+        self
     }
 
     /// The answer begins, with a frame of a stream or with all of it.

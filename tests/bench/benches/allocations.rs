@@ -14,13 +14,13 @@ use herdwick_bench::client::{Client, question};
 use herdwick_bench::mock::{MODEL, Mock};
 use herdwick_fleet::backend::Loaded;
 use herdwick_fleet::{
-    Claim, Counters, Event, Fleet, Generation, Model, ModelName, Moment, Observation, Origin, Outcome,
-    Outcomes, ResidentClaim, Ring, Snapshot,
+    Claim, Counters, Event, Fleet, Generation, LivePolicy, Model, ModelName, Moment, Observation, Origin,
+    Outcome, Outcomes, ResidentClaim, Ring, Snapshot,
 };
 use herdwick_plugin_host::{PluginHost, Wanted};
 use herdwick_proxy::gate::Trust;
 use herdwick_proxy::listen::Listeners;
-use herdwick_proxy::{Aliases, Aside, Limits, Matter, Parts, Router, server};
+use herdwick_proxy::{Aliases, Aside, Dispatcher, Limits, Matter, Parts, Router, server};
 use http::{Request, Response};
 use tokio::sync::watch;
 
@@ -96,13 +96,17 @@ fn counted(
     let start = Instant::now();
     let fleet = Arc::new(ArcSwap::from_pointee(snapshot(mock.addresses())?));
     let (_publisher, published) = watch::channel(Generation::default());
+    let limits = Limits::default();
+    let policy: Arc<dyn LivePolicy> = plugins;
+    let dispatcher = Dispatcher::new(&limits, Arc::clone(&fleet), Arc::clone(&policy), start);
     let router = Arc::new(Router::new(Parts {
-        limits: Limits::default(),
+        limits,
         aliases: Aliases::default(),
         trust: Trust::default(),
         fleet,
         published,
-        policy: plugins,
+        policy,
+        dispatcher: Arc::new(dispatcher),
         ring: Arc::new(Ring::default()),
         aside: Arc::new(NoAside),
         outcomes: Arc::new(NoLog),
