@@ -50,7 +50,8 @@ impl Cell {
             impatient: (0.0, 1.0),
             promises: Promises::default(),
             seed: self.seed,
-            until: Time::seconds(1e7),
+            // A day and more: what has not ended by then never does, and is shown as without an answer.
+            until: Time::seconds(1e5),
         }
     }
 }

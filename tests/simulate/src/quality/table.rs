@@ -124,6 +124,7 @@ fn head(of: &str) -> Table {
         "loads per 1,000",
         "Jain",
         "cached",
+        "without an answer, %",
     ])
 }
 
@@ -159,6 +160,7 @@ fn line(name: String, policy: Policy, measured: &[&Measured<'_>]) -> Vec<String>
     row.push(format!("{:.1}", mean(&|quality| quality.loads)));
     row.push(format!("{:.2}", mean(&|quality| quality.jain)));
     row.push(format!("{:.2}", mean(&|quality| quality.cached)));
+    row.push(format!("{:.2}", mean(&|quality| quality.failed * 100.0)));
     row
 }
 
