@@ -147,7 +147,8 @@ impl<'a> World<'a> {
                     self.hear(news);
                 }
             }
-            if self.open == 0 {
+            // A router that sleeps has yet to hear how the last ones ended.
+            if self.open == 0 && self.asleep.is_none() {
                 break;
             }
             let machines = self.nodes.iter().enumerate().map(|(no, node)| (node.next(), no));

@@ -1,4 +1,4 @@
-//! What became of one request.
+//! What became of one request of a run.
 
 use crate::fleets::NodeNo;
 use crate::router::Refusal;
