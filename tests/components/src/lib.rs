@@ -227,6 +227,16 @@ pub fn inverted_residency() -> Signal<'static> {
     }
 }
 
+/// The same, also of what is in memory already.
+pub fn inverted_reload() -> Signal<'static> {
+    Signal {
+        name: "model-residency",
+        columns: &["model.load-ms"],
+        one: "(f64.neg (f64.load offset=8 (local.get $row)))",
+        ..Signal::default()
+    }
+}
+
 /// Guests that break the contract, each with a few words that the host's fault must contain.
 pub fn hostile() -> Vec<(Signal<'static>, &'static str)> {
     let guest = |name, cost| Signal { name, cost: Some(cost), ..Signal::default() };
