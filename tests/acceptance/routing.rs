@@ -66,7 +66,8 @@ fn a_component_with_the_opposite_sign_turns_the_choice_round() {
     let small = Node::start("small", &["--model", &hot("3GB")]);
     let large = Node::start("large", &["--model", &hot("6GB")]);
     let nodes = [small.spec(1), large.spec(1)];
-    let ask = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}]}"#;
+    // Of a short answer, which speed decides by less than the component does.
+    let ask = r#"{"model":"m:1b","messages":[{"role":"user","content":"hi"}],"options":{"num_predict":1}}"#;
     let plainly = Router::start(&nodes, &[]).knows("m:1b");
     assert_eq!(post(plainly.address, "/api/chat", ask).header("x-herdwick-node"), "small");
     drop(plainly);
