@@ -166,7 +166,10 @@ impl SignalPolicy for Native {
                 rows.extend(places.iter().map(|place| place.map_or(f64::NAN, |place| values[place])));
             }
             match (signal.costs)(&rows) {
-                Ok(costs) => sheet.answers.push(Answer { plugin: signal.id.clone(), weight: 1.0, costs }),
+                Ok(costs) => {
+                    let costs = costs.into_iter().map(bounded).collect();
+                    sheet.answers.push(Answer { plugin: signal.id.clone(), weight: 1.0, costs });
+                }
                 Err(problem) => sheet.faults.push((signal.id.clone(), problem)),
             }
         }
@@ -176,6 +179,12 @@ impl SignalPolicy for Native {
     fn explain(&self, _: &Matrix, _: &Words<'_>) -> Vec<(PluginId, Vec<String>)> {
         Vec::new()
     }
+}
+
+/// Ten minutes is as much as the router lets one signal say, whatever it says. A veto, or no opinion, stays what it is.
+fn bounded(ms: f64) -> f64 {
+    const MOST_MS: f64 = 600_000.0;
+    if ms.is_finite() { ms.clamp(-MOST_MS, MOST_MS) } else { ms }
 }
 
 #[cfg(all(test, feature = "components"))]
