@@ -101,7 +101,7 @@ cell("error: server failure", async () => {
 });
 
 cell("error: overload", async () => {
-  const error = await t.overload(() => raises(Anthropic.ServiceUnavailableError, 503, () => ask()));
+  const error = await t.overload(() => raises(Anthropic.ServiceUnavailableError, 503, () => ask()), "x-api-key: unused");
   same(error.error.error.type, "overloaded_error");
 });
 

@@ -141,13 +141,14 @@ export async function scripted(verbs, work) {
   }
 }
 
-/** No room for another request: a node says so itself, Herdwick once its queue is full. */
-export function overload(work) {
+/** No room for another request: a node says so itself, Herdwick once its queue is full of this client's own requests;
+ * `key` is the header line by which it shows who it is, if it does. */
+export function overload(work, ...key) {
   const busy = "server busy, please try again.  maximum pending requests exceeded";
   if (DIRECT) return scripted([{ status: { code: 503, body: busy } }], work);
   return scripted(["silent"], async () => {
     const [program, ...fixed] = process.env.CLIENTS_FLOOD.split(" ");
-    const flood = spawn(program, [...fixed, BASE, CHAT], { stdio: ["pipe", "pipe", "inherit"] });
+    const flood = spawn(program, [...fixed, BASE, CHAT, ...key], { stdio: ["pipe", "pipe", "inherit"] });
     const ended = new Promise((done) => flood.once("exit", done));
     const heard = new Promise((line) => createInterface(flood.stdout).once("line", line));
     try {

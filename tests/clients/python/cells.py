@@ -134,8 +134,9 @@ def scripted(*verbs):
 
 
 @contextlib.contextmanager
-def overload():
-    """No room for another request: a node says so itself, Herdwick once its queue is full."""
+def overload(*key):
+    """No room for another request: a node says so itself, Herdwick once its queue is full of this client's own requests;
+    `key` is the header line by which it shows who it is, if it does."""
     if DIRECT:
         busy = "server busy, please try again.  maximum pending requests exceeded"
         with scripted({"status": {"code": 503, "body": busy}}):
@@ -143,7 +144,7 @@ def overload():
         return
     flood = os.path.join(os.path.dirname(os.path.abspath(__file__)), "flood.py")
     with scripted("silent"):
-        process = subprocess.Popen([sys.executable, flood, BASE, CHAT], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = subprocess.Popen([sys.executable, flood, BASE, CHAT, *key], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             same(process.stdout.readline(), b"full\n")
             yield

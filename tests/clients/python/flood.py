@@ -1,5 +1,6 @@
-"""Fills the router's queue for one model: `flood.py URL MODEL` prints `full` when a request was refused, and holds
-all the others until its standard input ends.
+"""Fills the router's queue for one model: `flood.py URL MODEL [HEADER]` prints `full` when a request was refused, and
+holds all the others until its standard input ends. With the header line by which a client shows its key all of it counts
+as that client's: another one would be let in instead of the last of the flood.
 """
 
 import json
@@ -15,7 +16,8 @@ PATIENCE = 20
 
 url = urllib.parse.urlsplit(sys.argv[1])
 body = json.dumps({"model": sys.argv[2], "messages": [{"role": "user", "content": "Wait."}]}).encode()
-head = f"POST /api/chat HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+key = "".join(f"{line}\r\n" for line in sys.argv[3:])
+head = f"POST /api/chat HTTP/1.1\r\nHost: {url.netloc}\r\n{key}Content-Length: {len(body)}\r\n\r\n".encode()
 waiting = []
 for _ in range(ENOUGH):
     connection = socket.create_connection((url.hostname, url.port))

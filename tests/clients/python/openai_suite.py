@@ -280,7 +280,7 @@ def _():
 
 @cell("error: overload")
 def _():
-    with overload():
+    with overload("Authorization: Bearer unused"):
         raises(openai.InternalServerError, 503, chat)
 
 
