@@ -77,10 +77,16 @@ pub(crate) fn class(headers: &HeaderMap) -> Class {
     if said.eq_ignore_ascii_case(b"batch") { Class::Batch } else { Class::Interactive }
 }
 
-/// The key that a client shows, in whichever header.
+/// The key that a client shows, in whichever header: `Authorization` has the name of its scheme before it.
 pub(crate) fn key(headers: &HeaderMap) -> Option<&[u8]> {
+    const SCHEME: &[u8] = b"Bearer ";
     let mut keys = KEYS.iter().filter_map(|name| headers.get(name));
-    keys.next().map(HeaderValue::as_bytes).filter(|key| !key.is_empty())
+    let key = keys.next().map(HeaderValue::as_bytes)?;
+    let key = match key.split_at_checked(SCHEME.len()) {
+        Some((scheme, key)) if scheme.eq_ignore_ascii_case(SCHEME) => key,
+        _ => key,
+    };
+    (!key.is_empty()).then_some(key)
 }
 
 /// What a client calls its conversation.
@@ -126,6 +132,24 @@ pub(crate) fn text(text: &str) -> HeaderValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_is_the_same_in_whichever_header() {
+        let shown = |name, value| {
+            let headers =
+                HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            key(&headers).map(<[u8]>::to_vec)
+        };
+        let same = [
+            ("authorization", "Bearer k"),
+            ("authorization", "bearer k"),
+            ("x-api-key", "k"),
+            ("api-key", "k"),
+        ];
+        assert!(same.iter().all(|(name, value)| shown(name, value).as_deref() == Some(b"k")));
+        assert_eq!(shown("authorization", "Basic k").as_deref(), Some(b"Basic k".as_slice()));
+        assert_eq!((shown("authorization", "Bearer "), shown("accept", "k")), (None, None));
+    }
 
     #[test]
     fn a_backend_sees_only_what_is_listed() {

@@ -134,7 +134,7 @@ def _():
 
 @cell("error: overload")
 def _():
-    with overload("x-api-key: unused"):
+    with overload("Authorization: Bearer unused"):
         error = raises(anthropic.ServiceUnavailableError, 503, ask)
         same(error.body["error"]["type"], "overloaded_error")
 
