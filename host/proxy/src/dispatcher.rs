@@ -183,7 +183,8 @@ impl Dispatcher {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the core one turn, and tells it of pins. Returns when the next is due, whether anybody waits, and what is to be loaded.
+    /// Gives the core one turn, and tells it of pins. Returns when the next is due, whether anybody waits or anything is
+    /// pinned, and what is to be loaded or let go of.
     fn turn(&self) -> (Option<Moment>, bool, Vec<Order>) {
         let (snapshot, policy) = (self.fleet.load(), self.policy.pin());
         let world = World { now: self.now(), snapshot: &snapshot, policy: &*policy };

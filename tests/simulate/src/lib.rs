@@ -1,5 +1,5 @@
 //! The router's dispatch on made-up machines in made-up time. Only time and machines are simulated: who is sent where is
-//! decided by the very code of the router, with its real components.
+//! decided by the very code of the router. Signals are its components, or the same sources compiled natively ([`signals`]).
 //!
 //! Reading order: [`trace`] is what clients ask, [`node`] a machine, [`world`] the loop that brings them together with a
 //! [`router`].
